@@ -1,0 +1,4 @@
+package cmd
+
+// Main is the command line of a program.
+func Main(app App) {}
