@@ -1,0 +1,45 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+)
+
+// The paths that a program's own handler never sees.
+const (
+	socketPath    = "/socket"
+	dashboardPath = "/monitoring"
+	healthPath    = "/healthz"
+	readyPath     = "/readyz"
+	metricsPath   = "/metrics"
+)
+
+// routes is not an http.ServeMux, because that one answers some requests itself:
+// it would redirect a path like //a before the program's own handler sees it.
+func (s *Server) routes() http.Handler {
+	app := s.app()
+	ready := http.HandlerFunc(s.ready)
+	metrics := s.metrics()
+	return s.recovered(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var h http.Handler
+		switch path := r.URL.Path; {
+		case path == socketPath:
+			h = s.Socket
+		case path == dashboardPath || strings.HasPrefix(path, dashboardPath+"/"):
+			h = s.Dashboard
+		case path == healthPath:
+			h = http.HandlerFunc(healthy)
+		case path == readyPath:
+			h = ready
+		case path == metricsPath:
+			h = metrics
+		default:
+			h = app
+		}
+		if h == nil {
+			http.NotFound(w, r)
+			return
+		}
+		h.ServeHTTP(w, r)
+	}))
+}

@@ -1,0 +1,110 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/queuerun/queuerun/socket"
+	"github.com/redis/go-redis/v9"
+)
+
+// Limits of the HTTP server. There is no limit on the time that reading a body or
+// writing an answer takes: it would cut off sockets, streams and large uploads.
+// A handler that wants one sets it with http.ResponseController.
+const (
+	readHeaderTimeout = 10 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 64 << 10
+	defaultDrain      = 10 * time.Second
+)
+
+// Server is the HTTP side of a program. Fill the fields and call Run.
+type Server struct {
+	// Listener is where requests come in. Run closes it. It is required.
+	Listener net.Listener
+
+	// Redis is asked by /readyz and /metrics. It is required. /readyz gives it one
+	// second if the client has ContextTimeoutEnabled, else the client's own time-outs.
+	Redis redis.UniversalClient
+
+	// App serves every request that is not for a path of the server itself. Nil
+	// answers them with 404.
+	App http.Handler
+
+	// Authenticate says who makes a request to App. A nil user without an error,
+	// or one without an ID, is nobody. An error refuses the request: with status
+	// 401, or with the status and the reason of a *socket.Rejection. Nil means
+	// that every request comes from nobody.
+	Authenticate func(*http.Request) (*socket.User, error)
+
+	// Socket serves /socket, usually a *socket.Server. Nil answers with 404.
+	Socket http.Handler
+
+	// Dashboard serves /monitoring and everything below it, usually a *Dashboard.
+	// Nil answers with 404.
+	Dashboard http.Handler
+
+	// Drain is how long requests that are in flight when the server stops may go on
+	// before their connections are closed. Zero means 10 seconds.
+	Drain time.Duration
+
+	// Logger receives what goes wrong. Nil means slog.Default().
+	Logger *slog.Logger
+}
+
+// Run serves requests until ctx is done, then takes no more of them, waits up to
+// Drain for those in flight, and returns nil. It returns an error when the listener
+// fails.
+//
+// Requests carry the values of ctx, such as the jobs client and the socket sender,
+// but do not end with it: one in flight may finish. Connections that became
+// WebSockets are not waited for; the socket server closes those.
+func (s *Server) Run(ctx context.Context) error {
+	base := context.WithoutCancel(ctx)
+	server := &http.Server{
+		Handler:           s.routes(),
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.logger().Handler(), slog.LevelWarn),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(s.Listener) }()
+	select {
+	case err := <-served:
+		server.Close()
+		return fmt.Errorf("serve HTTP on %s: %w", s.Listener.Addr(), err)
+	case <-ctx.Done():
+	}
+	s.shutdown(server)
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve HTTP on %s: %w", s.Listener.Addr(), err)
+	}
+	return nil
+}
+
+func (s *Server) shutdown(server *http.Server) {
+	drain := s.Drain
+	if drain <= 0 {
+		drain = defaultDrain
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), drain)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		s.logger().Warn("closing HTTP requests that did not finish in time", "waited", drain)
+		server.Close()
+	}
+}
+
+func (s *Server) logger() *slog.Logger {
+	if s.Logger == nil {
+		return slog.Default()
+	}
+	return s.Logger
+}
