@@ -1,4 +1,102 @@
 package cmd
 
-// Main is the command line of a program.
-func Main(app App) {}
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// Main is the main function of a program. It takes the roles from the command line
+// and the settings from the environment, runs the program until a SIGINT or SIGTERM,
+// and ends the process: with status 0 after a clean stop, with 1 and a line on
+// standard error when something went wrong. A second signal ends the process at
+// once, also with status 1.
+//
+// What the environment says wins over the fields of app.
+func Main(app App) {
+	os.Exit(app.main(os.Args, os.Getenv, os.Stdout, os.Stderr))
+}
+
+func (a App) main(args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	name := "app"
+	if len(args) > 0 {
+		name = strings.TrimSuffix(filepath.Base(args[0]), ".exe")
+		args = args[1:]
+	}
+	if len(args) > 0 && (args[0] == "help" || args[0] == "-h" || args[0] == "-help" || args[0] == "--help") {
+		fmt.Fprintf(stdout, usage, name)
+		return 0
+	}
+	err := a.fromEnvironment(getenv, args)
+	if err == nil {
+		ctx, stop := untilSignal(stderr)
+		err = a.Run(ctx, args...)
+		stop()
+	}
+	if err != nil {
+		// Several parts may have failed; what a person or a log reads is one line.
+		fmt.Fprintf(stderr, "%s: %s\n", name, strings.ReplaceAll(err.Error(), "\n", "; "))
+		return 1
+	}
+	return 0
+}
+
+// untilSignal returns a context that is done at the first SIGINT or SIGTERM. The
+// second one ends the process. The function that it returns takes back the signals.
+func untilSignal(stderr io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for first := true; ; first = false {
+			select {
+			case s := <-signals:
+				if !first {
+					fmt.Fprintf(stderr, "second signal (%v): ending at once\n", s)
+					os.Exit(1)
+				}
+				fmt.Fprintf(stderr, "%v: stopping; a second signal ends at once\n", s)
+				cancel()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(done)
+		<-ended
+		cancel()
+	}
+}
+
+const usage = `Usage: %[1]s [role ...]
+
+Runs the given roles in one process, and all of them when none is given.
+
+Roles
+  web        HTTP: the pages of the program, and the dashboard at /monitoring
+  socket     WebSocket connections at /socket
+  worker     jobs
+  scheduler  makes jobs of schedules
+
+Environment
+  REDIS_URL           redis://, rediss:// or unix://; unset: a Redis inside the
+                      process, for development
+  PORT                TCP port to listen on, default 8080. A worker or scheduler
+                      listens only when it is set, to serve /healthz and /readyz
+  HOST                address to listen on; default: all, but 127.0.0.1 when
+                      REDIS_URL is unset
+  ALLOWED_ORIGINS     origins whose pages may open sockets besides the program's
+                      own, separated by commas
+  DASHBOARD_PASSWORD  password of the dashboard. Without one it is there only when
+                      the program listens on a loopback address or REDIS_URL is
+                      unset, and open only to this machine
+`

@@ -1,6 +1,150 @@
 package cmd
 
-import "context"
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
 
-// Run runs the program.
-func (a App) Run(ctx context.Context, roles ...string) error { <-ctx.Done(); return nil }
+	"github.com/queuerun/queuerun/jobs"
+	"github.com/queuerun/queuerun/scheduler"
+	"github.com/queuerun/queuerun/socket"
+	"github.com/queuerun/queuerun/web"
+)
+
+// The stages in which a program stops. What brings work in goes first, so that the
+// jobs it still pushes, such as the leaving of its users, find a worker; and that
+// one goes before the embedded Redis.
+const (
+	intake = iota
+	work
+)
+
+// Run runs the program until ctx is done, then stops it and returns nil. The roles
+// are those of this process: "web", "socket", "worker" and "scheduler"; none means
+// all of them. It returns an error when something is wrong with the program, when it
+// cannot start, or when a part of it fails, in which case the others are stopped.
+//
+// Run reads neither the environment nor the command line and handles no signals.
+// Main does.
+//
+// To stop, it takes no more requests and connections and no more ticks, closes the
+// sockets with code 1012, waits for requests in flight, then for running jobs, and
+// ends an embedded Redis last.
+func (a App) Run(ctx context.Context, names ...string) error {
+	if a.Listener != nil {
+		defer a.Listener.Close()
+	}
+	set, err := parseRoles(names)
+	if err != nil {
+		return err
+	}
+	store, err := openStore(ctx, a.RedisURL)
+	if ctx.Err() != nil && err != nil {
+		return nil // stopped before it was running
+	}
+	if err != nil {
+		return err
+	}
+	defer store.close()
+	handlers, err := a.handlers(store.client)
+	if err != nil {
+		return err
+	}
+	listener, err := a.listen(set, store)
+	if err != nil {
+		return err
+	}
+	p := &process{app: a, roles: set, store: store, handlers: handlers, listener: listener}
+	return p.run(ctx)
+}
+
+// process is a program that has all it needs to run.
+type process struct {
+	app      App
+	roles    roles
+	store    *store
+	handlers []jobs.Handler
+	listener net.Listener // nil: nothing is served
+
+	jobs   *jobs.Client
+	sender *socket.Sender
+}
+
+func (p *process) run(ctx context.Context) error {
+	p.jobs = jobs.NewClient(p.store.client)
+	p.jobs.Prefix = p.app.Prefix
+	p.jobs.Handles = p.handlers
+	p.sender = socket.NewSender(p.store.client)
+	p.sender.Prefix = p.app.Prefix
+	p.announce()
+	parts := p.parts()
+	err := parts.run(p.jobs.Context(p.sender.Context(ctx)))
+	if err == nil {
+		p.logger().Info("queuerun stopped")
+	}
+	return err
+}
+
+func (p *process) parts() *group {
+	g := &group{}
+	var sockets http.Handler
+	if p.roles.has(Socket) {
+		server := p.sockets()
+		sockets = server
+		g.add(intake, "socket", server.Run)
+	}
+	if p.listener != nil {
+		g.add(intake, "web", p.web(sockets).Run)
+	}
+	if p.roles.has(Scheduler) {
+		s := &scheduler.Scheduler{Redis: p.store.client, Jobs: p.jobs, Schedules: p.app.Schedules, Logger: p.app.Logger}
+		g.add(intake, "scheduler", s.Run)
+	}
+	if p.roles.has(Worker) {
+		w := &jobs.Worker{Redis: p.store.client, Prefix: p.app.Prefix, Handlers: p.handlers,
+			Logger: p.app.Logger, Drain: p.app.Drain}
+		g.add(work, "worker", w.Run)
+		r := &socket.Reaper{Redis: p.store.client, Prefix: p.app.Prefix, Jobs: p.jobs, Logger: p.app.Logger}
+		g.add(work, "reaper", r.Run)
+	}
+	return g
+}
+
+func (p *process) sockets() *socket.Server {
+	h := p.app.Socket
+	if authenticate := p.app.Authenticate; h.OnConnect == nil && authenticate != nil {
+		h.OnConnect = func(_ context.Context, r *http.Request) (*socket.User, error) { return authenticate(r) }
+	}
+	return &socket.Server{Redis: p.store.client, Prefix: p.app.Prefix, Handlers: h, Jobs: p.jobs,
+		Origins: p.app.Origins, Logger: p.app.Logger}
+}
+
+// web returns the server of what this process has to serve: everything in the web
+// role, the sockets in the socket role, and health in any case.
+func (p *process) web(sockets http.Handler) *web.Server {
+	s := &web.Server{Listener: p.listener, Redis: p.store.client, Socket: sockets, Logger: p.app.Logger}
+	if p.roles.has(Web) {
+		s.App, s.Authenticate = p.app.HTTP, p.app.Authenticate
+		if p.app.DashboardPassword != "" || p.store.embedded != nil || onLoopback(p.listener) {
+			s.Dashboard = &web.Dashboard{Redis: p.store.client, Password: p.app.DashboardPassword}
+		}
+	}
+	return s
+}
+
+// announce says what was started, and where to find it.
+func (p *process) announce() {
+	args := []any{"roles", p.roles.String(), "redis", p.store.String()}
+	if p.listener != nil {
+		args = append([]any{"url", pageURL(p.listener)}, args...)
+	}
+	p.logger().Info("queuerun started", args...)
+}
+
+func (p *process) logger() *slog.Logger {
+	if p.app.Logger == nil {
+		return slog.Default()
+	}
+	return p.app.Logger
+}

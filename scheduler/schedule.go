@@ -2,8 +2,18 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	// maxTimeout is the default time-out of a run, unless the interval is shorter.
+	maxTimeout = 5 * time.Minute
+
+	maxName = 128
 )
 
 // Schedule is a function and the times at which it runs. New makes one; cmd.App
@@ -11,7 +21,7 @@ import (
 type Schedule struct {
 	name    string
 	spec    string
-	ticks   ticks
+	ticks   ticks // nil: never
 	run     func(context.Context) error
 	timeout time.Duration
 	err     error
@@ -21,28 +31,35 @@ type Schedule struct {
 type Option func(*Schedule)
 
 // Timeout is how long one run may take before its context is cancelled. It must
-// be positive; without it a run may take 5 minutes, or one interval of the
-// schedule if that is shorter.
+// be positive. Without it a run may take 5 minutes, or the shortest interval of the
+// schedule if that is less.
 func Timeout(d time.Duration) Option {
 	return func(s *Schedule) {
-		if d <= 0 && s.err == nil {
-			s.err = fmt.Errorf("schedule %q: time-out %v is not positive", s.name, d)
-		}
 		s.timeout = d
+		if d <= 0 && s.err == nil {
+			s.err = s.wrong(fmt.Errorf("the time-out %v is not positive", d))
+		}
 	}
 }
 
 // New declares a schedule: run is called in a worker at every tick of spec. The
-// name identifies the schedule in Redis, in the dashboard and in logs, and no two
+// name identifies the schedule in Redis, in the dashboard and in logs; no two
 // schedules of a program may share it. The package documentation lists the specs.
 //
-// New never panics. What is wrong with a schedule is told by Err, and stops the
-// program that has it at its start.
+// New never panics. What is wrong with a schedule is told by Err, and keeps the
+// program that has it from starting.
 func New(name, spec string, run func(context.Context) error, opts ...Option) Schedule {
-	s := Schedule{name: name, spec: spec, run: run}
-	s.err = s.check()
-	if s.err == nil {
-		s.timeout = s.defaultTimeout()
+	s := Schedule{name: name, spec: spec, run: run, timeout: maxTimeout}
+	switch parsed, err := parse(spec); {
+	case checkName(name) != nil:
+		s.err = s.wrong(checkName(name))
+	case err != nil:
+		s.err = s.wrong(err)
+	case run == nil:
+		s.err = s.wrong(errors.New("its function is nil"))
+	case parsed != nil:
+		s.ticks = parsed
+		s.timeout = min(maxTimeout, shortestInterval(parsed))
 	}
 	for _, opt := range opts {
 		opt(&s)
@@ -57,4 +74,54 @@ func (s Schedule) Name() string { return s.name }
 func (s Schedule) Spec() string { return s.spec }
 
 // Err returns what is wrong with the schedule, naming it and its spec, or nil.
-func (s Schedule) Err() error { return s.err }
+func (s Schedule) Err() error {
+	if s.err == nil && s.run == nil {
+		return errors.New("a Schedule that New did not make")
+	}
+	return s.err
+}
+
+// Check returns the first thing that is wrong with a program's schedules, each by
+// itself or two of them having one name, or nil.
+func Check(schedules []Schedule) error {
+	names := make(map[string]bool, len(schedules))
+	for _, s := range schedules {
+		if err := s.Err(); err != nil {
+			return err
+		}
+		if names[s.name] {
+			return fmt.Errorf("two schedules are named %q", s.name)
+		}
+		names[s.name] = true
+	}
+	return nil
+}
+
+func (s Schedule) wrong(err error) error {
+	return fmt.Errorf("schedule %q, spec %q: %w", s.name, s.spec, err)
+}
+
+func checkName(name string) error {
+	if name == "" || len(name) > maxName || !utf8.ValidString(name) {
+		return fmt.Errorf("a name has 1 to %d bytes of UTF-8", maxName)
+	}
+	for _, r := range name {
+		if unicode.IsControl(r) {
+			return errors.New("a name has no control characters")
+		}
+	}
+	return nil
+}
+
+// shortestInterval returns the shortest time between two ticks that follow one
+// another. A cron spec has its close ticks within an hour, so the first 61 show it.
+func shortestInterval(t ticks) time.Duration {
+	shortest := maxInterval
+	last := t.next(reference)
+	for range 61 {
+		tick := t.next(last)
+		shortest = min(shortest, tick.Sub(last))
+		last = tick
+	}
+	return shortest
+}

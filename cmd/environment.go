@@ -1,0 +1,37 @@
+package cmd
+
+import "strings"
+
+// fromEnvironment sets the fields that the environment has values for.
+func (a *App) fromEnvironment(getenv func(string) string, names []string) error {
+	if u := getenv("REDIS_URL"); u != "" {
+		a.RedisURL = u
+	}
+	if p := getenv("DASHBOARD_PASSWORD"); p != "" {
+		a.DashboardPassword = p
+	}
+	for origin := range strings.SplitSeq(getenv("ALLOWED_ORIGINS"), ",") {
+		if origin = strings.TrimSpace(origin); origin != "" {
+			a.Origins = append(a.Origins[:len(a.Origins):len(a.Origins)], origin)
+		}
+	}
+	return a.addrFromEnvironment(getenv("HOST"), getenv("PORT"), names)
+}
+
+// addrFromEnvironment sets Addr. A host alone does not make a worker listen: only
+// a port is given to a process that is meant to.
+func (a *App) addrFromEnvironment(host, port string, names []string) error {
+	if port != "" {
+		if err := checkPort(port); err != nil {
+			return err
+		}
+	}
+	set, err := parseRoles(names)
+	if err != nil {
+		return err
+	}
+	if port != "" || host != "" && set.serve() {
+		a.Addr = joinAddr(host, port, a.RedisURL == "")
+	}
+	return nil
+}

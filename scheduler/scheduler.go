@@ -1,0 +1,81 @@
+package scheduler
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/queuerun/queuerun/jobs"
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	// maxSleep bounds the wait for the next tick, because a process that is
+	// suspended, or whose clock runs slowly, would sleep past it.
+	maxSleep = 10 * time.Second
+
+	// retryDelay is the wait after Redis failed.
+	retryDelay = time.Second
+
+	// roundTimeout is how long one look at the clock and the pushes after it may take.
+	roundTimeout = 10 * time.Second
+)
+
+// Scheduler pushes a job to the built-in queue at each tick of its schedules; a
+// worker with Handler runs it. Any number of Schedulers may run side by side, and
+// each tick is run once. Fill the fields and call Run.
+type Scheduler struct {
+	// Redis is asked for the time. It is required.
+	Redis redis.UniversalClient
+
+	// Jobs pushes the ticks. It is required.
+	Jobs *jobs.Client
+
+	// Schedules are the schedules. Their names must differ.
+	Schedules []Schedule
+
+	// Logger receives what goes wrong. Nil means slog.Default().
+	Logger *slog.Logger
+}
+
+// Run pushes ticks until ctx is done, then returns nil. The ticks are those after
+// its first look at Redis' clock. It returns an error at once when something is
+// wrong with the schedules. While Redis is away it keeps trying.
+func (s *Scheduler) Run(ctx context.Context) error {
+	if err := Check(s.Schedules); err != nil {
+		return err
+	}
+	r := rounds{Scheduler: s, queue: newQueue()}
+	for {
+		wait, err := r.round(s.Jobs.Context(ctx))
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			s.logger().Warn("scheduler: trying again", "error", err)
+			wait = retryDelay
+		}
+		if !sleep(ctx, wait) {
+			return nil
+		}
+	}
+}
+
+func (s *Scheduler) logger() *slog.Logger {
+	if s.Logger == nil {
+		return slog.Default()
+	}
+	return s.Logger
+}
+
+// sleep reports whether it lasted all of d, and not just until ctx was done.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
