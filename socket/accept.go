@@ -1,0 +1,129 @@
+package socket
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/gorilla/websocket"
+	"github.com/queuerun/queuerun/jobs"
+)
+
+// writeBuffers are shared by all connections: a connection needs one only while
+// it writes.
+var writeBuffers sync.Pool
+
+var upgrader = websocket.Upgrader{
+	ReadBufferSize:  1024,
+	WriteBufferSize: 1024,
+	WriteBufferPool: &writeBuffers,
+	CheckOrigin:     func(*http.Request) bool { return true }, // checked before OnConnect
+}
+
+// ServeHTTP opens a connection. A request that is refused is answered with
+// {"error": …} and 403 for a foreign origin, 401 or the status given to Reject
+// when OnConnect refused, 426 when it is no WebSocket request, 503 when the
+// server is not running or Redis cannot be reached.
+//
+// A user that OnConnect returns is part of presence before the client learns
+// that its connection is open.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := s.hub.Load()
+	if h == nil || !h.enter() {
+		w.Header().Set("Retry-After", "1")
+		refuse(w, http.StatusServiceUnavailable, "the server is not running")
+		return
+	}
+	defer h.work.Done()
+	switch {
+	case !websocket.IsWebSocketUpgrade(r):
+		w.Header().Set("Upgrade", "websocket")
+		refuse(w, http.StatusUpgradeRequired, "expected a WebSocket request")
+	case !h.allowed(r):
+		refuse(w, http.StatusForbidden, "origin "+r.Header.Get("Origin")+" is not allowed")
+	default:
+		h.open(w, r)
+	}
+}
+
+// open runs OnConnect, joins its user, and upgrades.
+func (h *hub) open(w http.ResponseWriter, r *http.Request) {
+	c := newConnection(h)
+	user, err := h.connect(c, r)
+	if err != nil {
+		refuseError(w, err)
+		return
+	}
+	if user != nil {
+		if err := c.accept(user); err != nil {
+			h.log.Warn("socket: connection refused", "user", user.ID, "error", err)
+			w.Header().Set("Retry-After", "1")
+			refuse(w, http.StatusServiceUnavailable, "try again later")
+			return
+		}
+	}
+	ws, err := upgrader.Upgrade(w, r, nil) // answers the request itself when it fails
+	if err != nil {
+		c.end()
+		return
+	}
+	if !h.add(c) {
+		c.refuseOpen(ws)
+		return
+	}
+	c.start(ws)
+}
+
+// connect decides about a request: a user, Anonymous, or nil when Authenticate
+// is to decide.
+func (h *hub) connect(c *connection, r *http.Request) (user *User, err error) {
+	if h.handlers.OnConnect != nil {
+		ctx := jobs.WithRequestID(context.WithValue(h.base, connectionKey{}, c), newID())
+		err = h.call(ctx, func(ctx context.Context) error {
+			user, err = h.handlers.OnConnect(ctx, r)
+			return err
+		}, nil)
+		if err == nil && user != nil {
+			err = user.check()
+		}
+	}
+	if err == nil && user == nil && h.handlers.Authenticate == nil {
+		user = Anonymous
+	}
+	return user, err
+}
+
+// allowed tells whether a page of the request's origin may connect.
+func (h *hub) allowed(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	for _, o := range h.origins {
+		if o == "*" || strings.EqualFold(strings.TrimSuffix(o, "/"), origin) {
+			return true
+		}
+	}
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
+}
+
+func refuseError(w http.ResponseWriter, err error) {
+	var rejection *Rejection
+	if errors.As(err, &rejection) {
+		refuse(w, rejection.Status, rejection.Reason)
+		return
+	}
+	refuse(w, http.StatusUnauthorized, reasonFor(err))
+}
+
+func refuse(w http.ResponseWriter, status int, reason string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	// The client may be gone; there is nobody else to tell.
+	_ = json.NewEncoder(w).Encode(map[string]string{"error": reason})
+}

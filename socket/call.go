@@ -1,0 +1,50 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+)
+
+// errPanic is what a client is told of a panic: no more than that.
+var errPanic = errors.New("internal error")
+
+// call runs a handler with the hub's time-out and makes an error of a panic. It
+// returns when the handler has returned. When the handler did not return in
+// time, late, if there is one, is called with an ErrTimeout at that moment, and
+// call returns that error whatever the handler did afterwards.
+func (h *hub) call(ctx context.Context, handle func(context.Context) error, late func(error)) (err error) {
+	timedOut := fmt.Errorf("%w after %v", ErrTimeout, h.handlers.timeout())
+	ctx, cancel := context.WithTimeoutCause(ctx, h.handlers.timeout(), timedOut)
+	defer cancel()
+	told := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(told)
+		if late != nil && errors.Is(context.Cause(ctx), ErrTimeout) {
+			late(timedOut)
+		}
+	})
+	defer func() {
+		if v := recover(); v != nil {
+			h.log.Error("socket: handler panicked", "panic", v, "stack", string(debug.Stack()))
+			err = errPanic
+		}
+		if !stop() {
+			<-told
+			if errors.Is(context.Cause(ctx), ErrTimeout) {
+				err = timedOut
+			}
+		}
+	}()
+	return handle(ctx)
+}
+
+// reasonFor is what a client is told of an error.
+func reasonFor(err error) string {
+	var rejection *Rejection
+	if errors.As(err, &rejection) {
+		return rejection.Reason
+	}
+	return err.Error()
+}

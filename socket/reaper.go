@@ -1,0 +1,129 @@
+package socket
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/queuerun/queuerun/jobs"
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
+)
+
+// Reaper takes the users of servers that died out of their directories, and so
+// makes OnOffline run for those who have no other connection. Every Server runs
+// one; a worker should too, for when no server is left. Any number may run.
+type Reaper struct {
+	// Redis is where the servers have their leases. Required.
+	Redis redis.UniversalClient
+	// Prefix is the application's, as in Sender.
+	Prefix string
+	// Jobs pushes the presence jobs. nil means a client on Redis.
+	Jobs *jobs.Client
+	// Logger is told of dead servers. nil means slog.Default().
+	Logger *slog.Logger
+}
+
+const (
+	reapInterval = time.Second
+	// reapClaim is how long a reaper has a dead server before another may try.
+	reapClaim = 15 * time.Second
+	// reapersPerServer is how many users of a dead server are dealt with at once.
+	reapersPerServer = 16
+)
+
+// Run reaps until ctx is cancelled, and then returns nil. A Redis that cannot
+// be reached is tried again.
+//
+// When Redis was away, every lease may be over although all servers live. So
+// they are given the time of a lease to renew before any of them is reaped.
+func (r *Reaper) Run(ctx context.Context) error {
+	log := logger(r.Logger)
+	ticker := time.NewTicker(reapInterval)
+	defer ticker.Stop()
+	var lastSeen, notBefore time.Time
+	for {
+		now := time.Now()
+		switch err := r.Redis.Ping(ctx).Err(); {
+		case err != nil:
+		case !lastSeen.IsZero() && now.Sub(lastSeen) > 3*reapInterval:
+			lastSeen, notBefore = now, now.Add(DefaultLease/2)
+		case now.Before(notBefore):
+			lastSeen = now
+		default:
+			lastSeen = now
+			if err := r.reap(ctx, log); err != nil && ctx.Err() == nil {
+				log.Error("socket: reap dead servers", "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+func (r *Reaper) reap(ctx context.Context, log *slog.Logger) error {
+	k := newKeyspace(r.Prefix)
+	l := leases{r.Redis, k}
+	dead, err := l.claim(ctx, reapClaim)
+	if err != nil {
+		return err
+	}
+	p := presence{r.Redis, k, r.jobs()}
+	for _, server := range dead {
+		n, err := p.release(ctx, server)
+		if err != nil {
+			return fmt.Errorf("server %s: %w", server, err)
+		}
+		if err := l.drop(ctx, server); err != nil {
+			return fmt.Errorf("server %s: %w", server, err)
+		}
+		log.Warn("socket: server is dead, its users were released", "server", server, "users", n)
+	}
+	return nil
+}
+
+func (r *Reaper) jobs() *jobs.Client {
+	if r.Jobs != nil {
+		return r.Jobs
+	}
+	c := jobs.NewClient(r.Redis)
+	c.Prefix = r.Prefix
+	return c
+}
+
+// release takes every user in the set of a server out of the directory and
+// pushes the transitions, also those that the server recorded and did not get
+// to push. Everything may be done again, or by two at once.
+func (p presence) release(ctx context.Context, server string) (users int, err error) {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(reapersPerServer)
+	scan := p.redis.SScan(ctx, p.keys.users(server), 0, "", 500).Iterator()
+	for scan.Next(ctx) {
+		user := scan.Val()
+		users++
+		g.Go(func() error {
+			if unpushed, err := p.unregister(ctx, user, server); err != nil || !unpushed {
+				return err
+			}
+			return p.flush(ctx, user)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return users, err
+	}
+	if err := scan.Err(); err != nil {
+		return users, fmt.Errorf("list users: %w", err)
+	}
+	return users, nil
+}
+
+func logger(l *slog.Logger) *slog.Logger {
+	if l != nil {
+		return l
+	}
+	return slog.Default()
+}

@@ -1,0 +1,98 @@
+package socket
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/queuerun/queuerun/jobs"
+)
+
+// MaxRecipients is how many distinct users one To may name.
+const MaxRecipients = 100
+
+// SendOption changes how one message is sent.
+type SendOption func(*sendOptions)
+
+// sendOptions is empty until there is an option.
+type sendOptions struct{}
+
+// Send sends v to the current user, on every device and on whichever server it
+// is connected; where there is no current user, to the current connection only;
+// where there is neither, it returns ErrNobody. A string is sent as a text
+// frame, a []byte as a binary frame, anything else as JSON in a text frame.
+//
+// Send returns nil once Redis has the message. From then on every connection
+// that the user has on a living server receives it, in the order of the sends
+// to this user, or is closed with CloseMissed. An error that matches
+// ErrUncertain means that they may or may not receive it.
+func Send[T any](ctx context.Context, v T, opts ...SendOption) error {
+	f, err := encode(v)
+	if err != nil {
+		return err
+	}
+	return toCurrent(ctx, f)
+}
+
+// toCurrent sends a frame to the current user, or else the current connection.
+func toCurrent(ctx context.Context, f frame) error {
+	if user := jobs.UserID(ctx); user != "" {
+		s, err := senderFrom(ctx)
+		if err != nil {
+			return err
+		}
+		return s.send(ctx, []string{user}, f)
+	}
+	if c := connectionFrom(ctx); c != nil {
+		return c.send(f)
+	}
+	if _, err := senderFrom(ctx); err != nil {
+		return err
+	}
+	return ErrNobody
+}
+
+// Recipients are the users that To named.
+type Recipients struct{ users []string }
+
+// To names the users that a message is for: 1 to MaxRecipients distinct ids,
+// none of them empty. Send reports it when they are not.
+func To(userIDs ...string) Recipients { return Recipients{userIDs} }
+
+// Send sends v to every connection of every one of the users, as the function
+// Send does for the current one. It works with every context that carries a
+// Sender, those of schedules included. When the recipients are wrong, nothing
+// is sent. When Redis fails in the middle, some of the users may receive the
+// message; the error tells how many.
+func (r Recipients) Send(ctx context.Context, v any, opts ...SendOption) error {
+	users, err := r.distinct()
+	if err != nil {
+		return err
+	}
+	f, err := encode(v)
+	if err != nil {
+		return err
+	}
+	s, err := senderFrom(ctx)
+	if err != nil {
+		return err
+	}
+	return s.send(ctx, users, f)
+}
+
+func (r Recipients) distinct() ([]string, error) {
+	seen := make(map[string]bool, len(r.users))
+	users := make([]string, 0, len(r.users))
+	for i, id := range r.users {
+		if id == "" {
+			return nil, fmt.Errorf("%w: recipient %d of %d", ErrEmptyUserID, i+1, len(r.users))
+		}
+		if !seen[id] {
+			seen[id] = true
+			users = append(users, id)
+		}
+	}
+	if len(users) == 0 || len(users) > MaxRecipients {
+		return nil, fmt.Errorf("%w: got %d, want 1 to %d", ErrRecipients, len(users), MaxRecipients)
+	}
+	return users, nil
+}

@@ -1,0 +1,129 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/queuerun/queuerun/jobs"
+	"github.com/redis/go-redis/v9"
+)
+
+// Defaults of a Server's limits.
+const (
+	DefaultMaxMessage   = 64 << 10 // bytes
+	DefaultMaxQueued    = 1 << 20  // bytes
+	DefaultPingInterval = 25 * time.Second
+	DefaultPongTimeout  = 10 * time.Second
+	DefaultWriteTimeout = 10 * time.Second
+	DefaultAuthTimeout  = 10 * time.Second
+	DefaultDrain        = 15 * time.Second
+)
+
+// Server holds the WebSocket connections of one process. It is an http.Handler,
+// to be mounted where clients connect, that answers 503 unless Run is running.
+// Set the fields before Run. A field that is left at zero has its default; one
+// that is negative has it too.
+type Server struct {
+	// Redis is what connects the servers and senders of the application.
+	// Required; Redis 7.0 or later.
+	Redis redis.UniversalClient
+	// Prefix keeps applications on one Redis apart, as in Sender.
+	Prefix string
+	// Handlers is what the application does with the connections.
+	Handlers Handlers
+	// Jobs pushes presence jobs and is what the handlers' contexts push with.
+	// nil means a new client on Redis.
+	Jobs *jobs.Client
+	// Origins lists the origins, besides the request's own host, whose pages may
+	// connect: "https://app.example.com", or "*" for every origin. Programs that
+	// are not browsers send no origin and may always connect.
+	Origins []string
+	// Logger is told of what goes wrong. nil means slog.Default().
+	Logger *slog.Logger
+
+	// MaxMessage is the size in bytes of the largest message a client may send;
+	// a larger one closes the connection with CloseTooBig.
+	MaxMessage int64
+	// MaxQueued is how many bytes may wait to be written to one connection; more
+	// close it with CloseSlow.
+	MaxQueued int
+	// PingInterval is how often a connection is pinged, and PongTimeout how much
+	// longer the server waits for a sign of life before it drops the connection.
+	PingInterval time.Duration
+	PongTimeout  time.Duration
+	// WriteTimeout is how long one frame may take to be written.
+	WriteTimeout time.Duration
+	// AuthTimeout is how long a client has to authenticate, from the moment of
+	// the upgrade.
+	AuthTimeout time.Duration
+	// Lease is how long the other servers and the workers wait for a sign of
+	// life of this one until they declare its users disconnected.
+	Lease time.Duration
+	// Drain is how long Run waits for handlers when it stops; then it cancels
+	// their contexts.
+	Drain time.Duration
+
+	hub atomic.Pointer[hub] // while Run is running
+}
+
+// Run serves connections until ctx is cancelled. Then it refuses new ones,
+// closes those that it has with CloseRestart, waits for the handlers that are
+// running, takes its users out of presence, and returns nil. It returns an error
+// when Redis cannot be reached at the start; later it goes on trying.
+//
+// The values of ctx, though not its cancellation, are in the context of every
+// handler.
+func (s *Server) Run(ctx context.Context) error {
+	if s.Redis == nil {
+		return errors.New("socket: Server.Redis is nil")
+	}
+	h := newHub(ctx, s)
+	if err := h.begin(ctx); err != nil {
+		return fmt.Errorf("socket: start server: %w", err)
+	}
+	if !s.hub.CompareAndSwap(nil, h) {
+		return errors.New("socket: Server is running already")
+	}
+	defer s.hub.Store(nil)
+	h.run(ctx)
+	return nil
+}
+
+// withDefaults returns a copy of the configuration in which every limit is set.
+func (s *Server) withDefaults() config {
+	c := config{
+		handlers: s.Handlers, origins: s.Origins, log: logger(s.Logger),
+		maxMessage: s.MaxMessage, maxQueued: s.MaxQueued,
+		ping: s.PingInterval, pong: s.PongTimeout, write: s.WriteTimeout, auth: s.AuthTimeout,
+		lease: s.Lease, drain: s.Drain,
+	}
+	if c.maxMessage <= 0 {
+		c.maxMessage = DefaultMaxMessage
+	}
+	if c.maxQueued <= 0 {
+		c.maxQueued = DefaultMaxQueued
+	}
+	for field, value := range map[*time.Duration]time.Duration{
+		&c.ping: DefaultPingInterval, &c.pong: DefaultPongTimeout, &c.write: DefaultWriteTimeout,
+		&c.auth: DefaultAuthTimeout, &c.lease: DefaultLease, &c.drain: DefaultDrain,
+	} {
+		if *field <= 0 {
+			*field = value
+		}
+	}
+	return c
+}
+
+// config is a Server's configuration with every default filled in.
+type config struct {
+	handlers                              Handlers
+	origins                               []string
+	log                                   *slog.Logger
+	maxMessage                            int64
+	maxQueued                             int
+	ping, pong, write, auth, lease, drain time.Duration
+}
