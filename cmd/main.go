@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Main is the main function of a program. It takes the roles from the command line
@@ -32,6 +34,8 @@ func (a App) main(args []string, getenv func(string) string, stdout, stderr io.W
 		fmt.Fprintf(stdout, usage, name)
 		return 0
 	}
+	// This is a setting of the whole process, which is Main's to make.
+	redis.SetLogger(redisLog{a.logger()})
 	err := a.fromEnvironment(getenv, args)
 	if err == nil {
 		ctx, stop := untilSignal(stderr)

@@ -81,7 +81,7 @@ func (p *process) run(ctx context.Context) error {
 	parts := p.parts()
 	err := parts.run(p.jobs.Context(p.sender.Context(ctx)))
 	if err == nil {
-		p.logger().Info("queuerun stopped")
+		p.app.logger().Info("queuerun stopped")
 	}
 	return err
 }
@@ -139,12 +139,12 @@ func (p *process) announce() {
 	if p.listener != nil {
 		args = append([]any{"url", pageURL(p.listener)}, args...)
 	}
-	p.logger().Info("queuerun started", args...)
+	p.app.logger().Info("queuerun started", args...)
 }
 
-func (p *process) logger() *slog.Logger {
-	if p.app.Logger == nil {
+func (a App) logger() *slog.Logger {
+	if a.Logger == nil {
 		return slog.Default()
 	}
-	return p.app.Logger
+	return a.Logger
 }

@@ -87,6 +87,11 @@ func parseCron(fields string, zone *time.Location) (ticks, error) {
 	if !ok {
 		return nil, fmt.Errorf("unexpected kind of schedule %T", schedule)
 	}
+	// The library takes a field of commas, and then looks at every minute of five
+	// years for one that is in it.
+	if spec.Minute == 0 || spec.Hour == 0 || spec.Dom == 0 || spec.Month == 0 || spec.Dow == 0 {
+		return nil, errors.New("it never fires: a field has no values")
+	}
 	spec.Location = zone
 	t := cronTicks{spec}
 	if t.next(reference).IsZero() {

@@ -1,0 +1,190 @@
+package scheduler
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+)
+
+func at(s string) time.Time {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+func TestNextTick(t *testing.T) {
+	for _, test := range []struct{ spec, from, want string }{
+		{"*/15 * * * *", "2026-03-04T10:07:30Z", "2026-03-04T10:15:00Z"},
+		{"30 9 * * mon-fri", "2026-03-06T09:30:00Z", "2026-03-09T09:30:00Z"},
+		{"0 0 29 2 *", "2096-02-29T00:00:00Z", "2104-02-29T00:00:00Z"},
+		{"@hourly", "2026-03-04T10:00:00Z", "2026-03-04T11:00:00Z"},
+		{"@midnight", "2026-03-04T10:00:00Z", "2026-03-05T00:00:00Z"},
+		{"hourly", "2026-03-04T10:59:59Z", "2026-03-04T11:00:00Z"},
+		{"daily", "2026-03-04T10:00:00Z", "2026-03-05T00:00:00Z"},
+		{"weekly", "2026-03-04T10:00:00Z", "2026-03-08T00:00:00Z"},
+		{"monthly", "2026-03-04T10:00:00Z", "2026-04-01T00:00:00Z"},
+		{"yearly", "2026-03-04T10:00:00Z", "2027-01-01T00:00:00Z"},
+		{"@every 90s", "1970-01-01T00:00:00Z", "1970-01-01T00:01:30Z"},
+		{"@every 90s", "1970-01-01T00:02:59Z", "1970-01-01T00:03:00Z"},
+		{"@every 1h", "1969-12-31T23:30:00Z", "1970-01-01T00:00:00Z"},
+		{"every second", "2026-03-04T10:00:00.25Z", "2026-03-04T10:00:01Z"},
+		{"every minute", "2026-03-04T10:00:00Z", "2026-03-04T10:01:00Z"},
+		{"every 1 minute", "2026-03-04T10:00:00Z", "2026-03-04T10:01:00Z"},
+		{"every 15 minutes", "2026-03-04T10:07:30Z", "2026-03-04T10:15:00Z"},
+		{"every 2 hours", "2026-03-04T10:00:00Z", "2026-03-04T12:00:00Z"},
+		{"every day", "2026-03-04T10:00:00Z", "2026-03-05T00:00:00Z"},
+		{"  every   5   seconds ", "2026-03-04T10:00:01Z", "2026-03-04T10:00:05Z"},
+		{"TZ=Europe/Berlin 0 9 * * *", "2026-07-01T00:00:00Z", "2026-07-01T07:00:00Z"},
+		{"CRON_TZ=Asia/Kolkata daily", "2026-07-01T00:00:00Z", "2026-07-01T18:30:00Z"},
+		{"TZ=UTC   @daily", "2026-07-01T00:00:00Z", "2026-07-02T00:00:00Z"},
+	} {
+		ticks, err := parse(test.spec)
+		if err != nil {
+			t.Errorf("%s: %v", test.spec, err)
+			continue
+		}
+		got := ticks.next(at(test.from))
+		if !got.Equal(at(test.want)) || got.Location() != time.UTC {
+			t.Errorf("%s after %s: got %v, want %s", test.spec, test.from, got, test.want)
+		}
+	}
+}
+
+func TestTicksAreUTCWhateverTheLocalZone(t *testing.T) {
+	ticks, err := parse("0 9 * * *")
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := at("2026-03-04T00:00:00Z").In(time.FixedZone("east", 5*3600))
+	if got := ticks.next(from); !got.Equal(at("2026-03-04T09:00:00Z")) {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestWrongSpecIsAnErrorThatShowsNameAndSpec(t *testing.T) {
+	for spec, want := range map[string]string{
+		"":                              "empty",
+		"   ":                           "empty",
+		"* * * *":                       "expected exactly 5 fields",
+		"* * * * * *":                   "expected exactly 5 fields",
+		"60 * * * *":                    "above maximum",
+		", * * * *":                     "never fires",
+		"0 0 31 2 *":                    "never fires",
+		"0 0 30,31 feb *":               "never fires",
+		"TZ=0":                          "time zone",
+		"CRON_TZ=UTC":                   "nothing follows the time zone",
+		"CRON_TZ=UTC ":                  "nothing follows the time zone",
+		"TZ= * * * * *":                 "not a time zone",
+		"TZ=Local * * * * *":            "not a time zone",
+		"TZ=Mars/Olympus * * * * *":     "time zone",
+		"TZ=UTC CRON_TZ=UTC":            "two time zones",
+		"TZ=UTC TZ=UTC daily":           "two time zones",
+		"TZ=UTC never":                  "",
+		"hourly daily":                  `unexpected "daily"`,
+		"sometimes":                     "",
+		"@sometimes":                    "unrecognized descriptor",
+		"@every":                        `want "@every"`,
+		"@every never":                  "invalid duration",
+		"@every 0s":                     "whole seconds",
+		"@every -5m":                    "whole seconds",
+		"@every 500ms":                  "whole seconds",
+		"@every 1500ms":                 "whole seconds",
+		"every":                         `want "every"`,
+		"every 0 minutes":               "above zero",
+		"every -1 minutes":              "above zero",
+		"every +1 minutes":              "above zero",
+		"every 1.5 hours":               "above zero",
+		"every 15 minute":               `want "minutes"`,
+		"every minutes":                 "unknown unit",
+		"every 3 fortnights":            "unknown unit",
+		"every 5 minutes and 2 seconds": `want "every"`,
+		"every 2147483647 days":         "ten years",
+		"every 99999999999999 seconds":  "above zero",
+	} {
+		s := New("report", spec, func(context.Context) error { return nil })
+		switch err := s.Err(); {
+		case err == nil:
+			t.Errorf("%q: no error", spec)
+		case !strings.Contains(err.Error(), want),
+			!strings.Contains(err.Error(), `schedule "report"`),
+			!strings.Contains(err.Error(), `"`+spec+`"`):
+			t.Errorf("%q: got %q, want it to name schedule and spec, and to say %q", spec, err, want)
+		}
+	}
+}
+
+func TestNeverHasNoTicks(t *testing.T) {
+	s := New("cleanup", "never", func(context.Context) error { return nil })
+	if s.Err() != nil || s.ticks != nil {
+		t.Errorf("got error %v and ticks %v", s.Err(), s.ticks)
+	}
+	if s.timeout != 5*time.Minute {
+		t.Errorf("time-out %v", s.timeout)
+	}
+}
+
+func TestDefaultTimeoutIsFiveMinutesOrTheShortestInterval(t *testing.T) {
+	nothing := func(context.Context) error { return nil }
+	for spec, want := range map[string]time.Duration{
+		"every 10 seconds":             10 * time.Second,
+		"* * * * *":                    time.Minute,
+		"every 5 minutes":              5 * time.Minute,
+		"hourly":                       5 * time.Minute,
+		"0,10,20,30,57 * * * *":        3 * time.Minute,
+		"58,59 0 1 1 *":                time.Minute,
+		"TZ=Europe/Berlin */2 * * * *": 2 * time.Minute,
+		"yearly":                       5 * time.Minute,
+	} {
+		if got := New("s", spec, nothing).timeout; got != want {
+			t.Errorf("%s: got %v, want %v", spec, got, want)
+		}
+	}
+	if got := New("s", "every 10 seconds", nothing, Timeout(time.Hour)).timeout; got != time.Hour {
+		t.Errorf("Timeout(1h): got %v", got)
+	}
+}
+
+func TestCheckFindsWhatIsWrong(t *testing.T) {
+	nothing := func(context.Context) error { return nil }
+	for _, test := range []struct {
+		want      string
+		schedules []Schedule
+	}{
+		{"", nil},
+		{"", []Schedule{New("a", "daily", nothing), New("b", "daily", nothing)}},
+		{`two schedules are named "a"`, []Schedule{New("a", "daily", nothing), New("a", "never", nothing)}},
+		{"1 to 128 bytes", []Schedule{New("", "daily", nothing)}},
+		{"1 to 128 bytes", []Schedule{New(strings.Repeat("x", 129), "daily", nothing)}},
+		{"control characters", []Schedule{New("a\nb", "daily", nothing)}},
+		{"its function is nil", []Schedule{New("a", "daily", nil)}},
+		{"not positive", []Schedule{New("a", "daily", nothing, Timeout(0))}},
+		{"New did not make", []Schedule{{}}},
+	} {
+		err := Check(test.schedules)
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("got %v, want %q", err, test.want)
+		}
+	}
+}
+
+func TestNewestMissedTick(t *testing.T) {
+	now := at("2026-03-04T10:00:30Z")
+	for _, test := range []struct{ spec, first, due, next string }{
+		{"* * * * *", "2026-03-04T10:00:00Z", "2026-03-04T10:00:00Z", "2026-03-04T10:01:00Z"},
+		{"* * * * *", "2026-03-04T09:00:00Z", "2026-03-04T10:00:00Z", "2026-03-04T10:01:00Z"},
+		{"every 15 seconds", "2026-03-04T10:00:30Z", "2026-03-04T10:00:30Z", "2026-03-04T10:00:45Z"},
+		{"every second", "2016-03-04T09:00:00Z", "2026-03-04T10:00:30Z", "2026-03-04T10:00:31Z"},
+	} {
+		ticks, err := parse(test.spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		due, next := newest(ticks, at(test.first), now)
+		if !due.Equal(at(test.due)) || !next.Equal(at(test.next)) {
+			t.Errorf("%s from %s: got %v and %v, want %s and %s", test.spec, test.first, due, next, test.due, test.next)
+		}
+	}
+}
