@@ -1,0 +1,37 @@
+package jobs
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// longestWait bounds the time between two tries. In a FIFO queue a group waits
+// behind a failing job, so it is tried more often.
+func longestWait(queue string) time.Duration {
+	if isFIFO(queue) {
+		return time.Minute
+	}
+	return time.Hour
+}
+
+// defaultBackoff doubles from a second up to the longest wait. A random part of
+// up to a half is taken off, so that what failed together is not retried
+// together.
+func defaultBackoff(longest time.Duration) func(attempt int) time.Duration {
+	return func(attempt int) time.Duration {
+		wait := longest
+		if attempt < 20 {
+			wait = min(longest, time.Second<<max(0, attempt-1))
+		}
+		return wait - rand.N(wait/2)
+	}
+}
+
+// wait is the time until the next try of a job that failed attempt times.
+func (h Handler) wait(attempt int) time.Duration {
+	wait := max(0, h.backoff(attempt))
+	if isFIFO(h.queue) {
+		wait = min(wait, longestWait(h.queue))
+	}
+	return wait
+}

@@ -1,0 +1,75 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+)
+
+// Client pushes jobs. A context made by its Context method carries it to Push.
+// Set the fields before the first use; it may then be used by many goroutines.
+type Client struct {
+	// Prefix separates apps that share a Redis: letters, digits and . _ - :.
+	// Workers need the same one. Empty means none.
+	Prefix string
+	// Handles lists the handlers of this program. A push to one of their
+	// queues is accepted although no worker has started yet.
+	Handles []Handler
+
+	rdb   redis.UniversalClient
+	once  sync.Once
+	asynq *asynq.Client
+	lanes lanes
+	known sync.Map // queues that some worker has handled
+}
+
+// NewClient returns a client that pushes to the given Redis. Closing rdb, once
+// nothing uses the client any more, is up to the caller.
+func NewClient(rdb redis.UniversalClient) *Client { return &Client{rdb: rdb} }
+
+// Context returns a context that carries the client, so that Push works with
+// it. Handlers are given such a context already.
+func (c *Client) Context(ctx context.Context) context.Context {
+	return context.WithValue(ctx, clientKey{}, c)
+}
+
+func clientFrom(ctx context.Context) (*Client, error) {
+	c, _ := ctx.Value(clientKey{}).(*Client)
+	if c == nil {
+		return nil, ErrNoClient
+	}
+	if c.rdb == nil {
+		return nil, errors.New("the client has no Redis: make it with NewClient")
+	}
+	c.once.Do(c.start)
+	return c, checkPrefix(c.Prefix)
+}
+
+func (c *Client) start() {
+	for _, h := range c.Handles {
+		c.known.Store(h.queue, true)
+	}
+	c.lanes.start()
+	c.asynq = asynq.NewClientFromRedisClient(pushStore{c.rdb})
+}
+
+// checkKnown returns ErrUnknownQueue for a queue that nothing would ever work
+// on. That no worker is alive just now is no reason to refuse a job.
+func (c *Client) checkKnown(ctx context.Context, queue string) error {
+	if _, ok := c.known.Load(queue); ok {
+		return nil
+	}
+	known, err := c.rdb.SIsMember(ctx, recordKey(c.Prefix), queue).Result()
+	if err != nil {
+		return fmt.Errorf("look up which queues have workers: %w", err)
+	}
+	if !known {
+		return ErrUnknownQueue
+	}
+	c.known.Store(queue, true)
+	return nil
+}

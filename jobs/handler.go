@@ -1,0 +1,121 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+const (
+	defaultTimeout     = 5 * time.Minute
+	defaultConcurrency = 10
+)
+
+// Handler is a queue with the function that runs its jobs, for a Worker.
+// Queue.Handle makes it.
+type Handler struct {
+	queue       string
+	call        func(ctx context.Context, data []byte) error
+	timeout     time.Duration
+	retries     int
+	concurrency int
+	backoff     func(attempt int) time.Duration
+	err         error
+}
+
+// Queue returns the name of the queue that is handled.
+func (h Handler) Queue() string { return h.queue }
+
+// HandlerOption changes how the jobs of a queue are run.
+type HandlerOption func(*Handler)
+
+// Timeout is how long a run of the handler may take; the default is 5 minutes.
+// Then its context is cancelled with the cause ErrTimeout, and once it has
+// returned, with whatever result, the run counts as failed.
+func Timeout(d time.Duration) HandlerOption {
+	return func(h *Handler) {
+		h.timeout = d
+		if d <= 0 {
+			h.fail(fmt.Errorf("Timeout(%v): it must be longer than zero", d))
+		}
+	}
+}
+
+// Retries is how many times a failing job is tried again before it is given
+// up; the default is 25, in a FIFO queue 10. 0 gives it up when it fails
+// first, and less than 0 never does. What is given up is kept in the archive
+// of the dashboard (the last 10,000 of 90 days) and can be run again there.
+func Retries(n int) HandlerOption {
+	return func(h *Handler) {
+		h.retries = n
+		if n < 0 || n > math.MaxInt32 {
+			h.retries = math.MaxInt32
+		}
+	}
+}
+
+// Concurrency is how many jobs of the queue run at the same time in one worker
+// process; the default is 10.
+func Concurrency(n int) HandlerOption {
+	return func(h *Handler) {
+		h.concurrency = n
+		if n < 1 {
+			h.fail(fmt.Errorf("Concurrency(%d): it must be at least 1", n))
+		}
+	}
+}
+
+// Backoff is how long to wait before the next try of a job that has failed
+// attempt times, 1 the first time. In a FIFO queue it is at most a minute,
+// whatever is asked for. The default starts at a second and doubles up to an
+// hour, in a FIFO queue a minute, less a random part of up to a half.
+func Backoff(delay func(attempt int) time.Duration) HandlerOption {
+	return func(h *Handler) {
+		h.backoff = delay
+		if delay == nil {
+			h.fail(errors.New("Backoff(nil): the function is missing"))
+		}
+	}
+}
+
+func newHandler(queue string, options []HandlerOption) Handler {
+	h := Handler{
+		queue:       queue,
+		timeout:     defaultTimeout,
+		retries:     defaultRetries(queue),
+		concurrency: defaultConcurrency,
+		backoff:     defaultBackoff(longestWait(queue)),
+	}
+	for _, option := range options {
+		option(&h)
+	}
+	return h
+}
+
+func defaultRetries(queue string) int {
+	if isFIFO(queue) {
+		return 10
+	}
+	return 25
+}
+
+func (h *Handler) fail(err error) { h.err = errors.Join(h.err, err) }
+
+// checkHandlers returns what is wrong with the handlers of a worker.
+func checkHandlers(handlers []Handler) error {
+	seen := map[string]bool{}
+	for i, h := range handlers {
+		switch {
+		case h.queue == "":
+			return fmt.Errorf("handler %d has no queue: make it with Queue.Handle", i)
+		case seen[h.queue]:
+			return fmt.Errorf("queue %q has two handlers", h.queue)
+		case h.err != nil:
+			return fmt.Errorf("handler of queue %q: %w", h.queue, h.err)
+		}
+		seen[h.queue] = true
+	}
+	return nil
+}
