@@ -14,6 +14,12 @@ import (
 // version does not guess.
 const formatVersion = "1"
 
+// The kinds of inbox entries.
+const (
+	kindUser = "user" // a message to some users
+	kindMark = "mark" // nothing: it makes the stream, or wakes its reader
+)
+
 // position is where a message stands in a user's log.
 type position struct {
 	user          string
@@ -37,7 +43,7 @@ func parseSequence(s string) (uint64, error) {
 // inboxValues are the fields of an inbox entry: the payload once, and the
 // positions that it has in the logs of those users that the server holds.
 func inboxValues(f frame, to []position) []any {
-	return []any{"v", formatVersion, "k", "user", "o", f.opcode, "p", f.data, "to", formatPositions(to)}
+	return []any{"v", formatVersion, "k", kindUser, "o", f.opcode, "p", f.data, "to", formatPositions(to)}
 }
 
 // formatPositions writes "<seq> <previous> <bytes of user> <user>" for each, one
@@ -86,7 +92,7 @@ func parseInbox(values map[string]any) ([]entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	if kind := text(values, "k"); kind != "user" {
+	if kind := text(values, "k"); kind != kindUser {
 		return nil, fmt.Errorf("unknown kind %q", kind)
 	}
 	to, err := parsePositions(text(values, "to"))

@@ -55,7 +55,7 @@ func (h *hub) receive(ctx context.Context, server string) {
 func (h *hub) distribute(ctx context.Context, messages []redis.XMessage) {
 	byUser := map[*subscription][]entry{}
 	for _, m := range messages {
-		if text(m.Values, "k") == "begin" {
+		if text(m.Values, "k") == kindMark {
 			continue
 		}
 		entries, err := parseInbox(m.Values)

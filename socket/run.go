@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 const (
@@ -49,6 +51,7 @@ func (h *hub) serve(ctx context.Context) {
 		reader.Go(func() { h.receive(reading, server) })
 		h.keepLease(ctx, server)
 		stop()
+		h.wake(server)
 		reader.Wait()
 		if ctx.Err() != nil {
 			return
@@ -65,6 +68,16 @@ func (h *hub) serve(ctx context.Context) {
 		h.syncAll()
 		_ = h.sync(ctx) // tried again by keepTelling
 	}
+}
+
+// wake ends the reader's wait for its inbox. When Redis cannot be reached, the
+// wait ends by itself.
+func (h *hub) wake(server string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.base), inboxBlock)
+	defer cancel()
+	_ = h.leases.redis.XAdd(ctx, &redis.XAddArgs{
+		Stream: h.keys.inbox(server), NoMkStream: true, Values: []any{"v", formatVersion, "k", kindMark},
+	}).Err()
 }
 
 // keepLease renews the lease until it is lost or ctx is cancelled.

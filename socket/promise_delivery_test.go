@@ -1,0 +1,428 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/queuerun/queuerun/jobs"
+	"github.com/queuerun/queuerun/jobs/redistest"
+	"github.com/redis/go-redis/v9"
+)
+
+// The rows "order" and "delivery" of the promises.
+
+// collect reads n messages from each device at once.
+func collect(t *testing.T, devices []*device, n int) [][]string {
+	t.Helper()
+	got := make([][]string, len(devices))
+	var all sync.WaitGroup
+	for i, d := range devices {
+		all.Go(func() {
+			for range n {
+				d.SetReadDeadline(time.Now().Add(60 * time.Second))
+				_, data, err := d.ReadMessage()
+				if err != nil {
+					t.Errorf("device %d after %d messages: %v", i, len(got[i]), err)
+					return
+				}
+				got[i] = append(got[i], string(data))
+			}
+		})
+	}
+	all.Wait()
+	return got
+}
+
+func TestOrderOfOneUserIsTheSameOnEveryConnection(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		h := Handlers{OnConnect: byQuery}
+		one, two := serve(t, &Server{Redis: rdb, Handlers: h}), serve(t, &Server{Redis: rdb, Handlers: h})
+		devices := []*device{dial(t, one.URL+"?user=ada"), dial(t, one.URL+"?user=ada"), dial(t, two.URL+"?user=ada")}
+		const senders, each = 8, 50
+		var sending sync.WaitGroup
+		for s := range senders {
+			sending.Go(func() {
+				ctx := outside(rdb)
+				for i := range each {
+					if err := To("ada").Send(ctx, fmt.Sprintf("%d %d", s, i)); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		got := collect(t, devices, senders*each)
+		sending.Wait()
+		for i := range got {
+			if !slices.Equal(got[i], got[0]) {
+				t.Errorf("device %d received another order than device 0", i)
+			}
+			checkSenders(t, got[i], each)
+		}
+	})
+}
+
+// checkSenders fails unless the messages "<sender> <n>" of each sender have
+// risen by one from 0 to each-1.
+func checkSenders(t *testing.T, messages []string, each int) {
+	t.Helper()
+	next := map[string]int{}
+	for _, m := range messages {
+		sender, n, _ := strings.Cut(m, " ")
+		if n != fmt.Sprint(next[sender]) {
+			t.Fatalf("sender %s: received message %s, want %d", sender, n, next[sender])
+		}
+		next[sender]++
+	}
+	for sender, n := range next {
+		if n != each {
+			t.Errorf("sender %s: %d messages, want %d", sender, n, each)
+		}
+	}
+}
+
+// gap plays senders that overlapped or died between their two trips.
+func TestAGapIsFilledFromTheLog(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
+		d := dial(t, s.URL+"?user=ada")
+		ctx, sender := context.Background(), NewSender(rdb)
+		var written []appended
+		for i := range 3 {
+			f, _ := encode(fmt.Sprint(i))
+			a, err := sender.append(ctx, []string{"ada"}, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			written = append(written, a...)
+		}
+		// Only the last one is told, and the second one much later, twice.
+		f, _ := encode("2")
+		if err := sender.notify(ctx, f, written[2:]); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 3 {
+			d.expect(fmt.Sprint(i))
+		}
+		f, _ = encode("1")
+		for range 2 {
+			if err := sender.notify(ctx, f, written[1:2]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := To("ada").Send(outside(rdb), "3"); err != nil {
+			t.Fatal(err)
+		}
+		d.expect("3")
+	})
+}
+
+func TestAGapThatTheLogCannotFillClosesWithMissed(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
+		d := dial(t, s.URL+"?user=ada")
+		sender := NewSender(rdb)
+		sender.RetainMessages = 2
+		ctx := sender.Context(context.Background())
+		for i := range 3 {
+			f, _ := encode(fmt.Sprint(i))
+			if _, err := sender.append(ctx, []string{"ada"}, f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := To("ada").Send(ctx, "3"); err != nil {
+			t.Fatal(err)
+		}
+		d.expectClose(CloseMissed)
+		again := dial(t, s.URL+"?user=ada")
+		if err := To("ada").Send(ctx, "4"); err != nil {
+			t.Fatal(err)
+		}
+		again.expect("4")
+	})
+}
+
+func TestRedisThatWentBackInTimeClosesWithMissed(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
+		d := dial(t, s.URL+"?user=ada")
+		ctx, k := outside(rdb), newKeyspace("")
+		if err := To("ada").Send(ctx, "before"); err != nil {
+			t.Fatal(err)
+		}
+		d.expect("before")
+		if err := rdb.Del(ctx, k.log("ada"), k.top("ada")).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := To("ada").Send(ctx, "after"); err != nil {
+			t.Fatal(err)
+		}
+		d.expectClose(CloseMissed)
+	})
+}
+
+func TestARepeatedAppendIsOneMessage(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		proxy := redistest.NewProxy(t, rdb.Options().Addr)
+		proxy.CutReplies(3, "eval", "xadd")
+		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
+		d := dial(t, s.URL+"?user=ada")
+		ctx := outside(redistest.Client(t, proxy.Addr))
+		for i := range 100 {
+			if err := To("ada").Send(ctx, fmt.Sprint(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range 100 {
+			d.expect(fmt.Sprint(i))
+		}
+		if proxy.Cuts() < 20 {
+			t.Errorf("only %d replies were cut", proxy.Cuts())
+		}
+	})
+}
+
+func TestARepeatThatTheLogNoLongerTellsIsUncertain(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		ctx, sender := context.Background(), NewSender(rdb)
+		sender.RetainMessages = 4
+		f, _ := encode("x")
+		first := sender.newAppend("ada", sender.nonce(), f)
+		runOnce(ctx, rdb, []*logAppend{first})
+		if _, err := first.outcome(); err != nil { // NOSCRIPT, at first
+			runOnce(ctx, rdb, []*logAppend{first})
+		}
+		for range 10 {
+			if _, err := sender.append(ctx, []string{"ada"}, f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		first.unsure = true
+		runOnce(ctx, rdb, []*logAppend{first})
+		if again, err := first.outcome(); again || !errors.Is(err, ErrUncertain) {
+			t.Errorf("again %v, %v; want ErrUncertain", again, err)
+		}
+	})
+}
+
+// cluster of processes: two socket servers and a worker.
+func TestFourDevicesOnTwoServersReceiveWhatJobsSend(t *testing.T) {
+	for name, cutting := range map[string]bool{"calm": false, "replies cut": true} {
+		t.Run(name, func(t *testing.T) {
+			server := redistest.Real(t)
+			var env []string
+			proxy := redistest.NewProxy(t, server.Addr)
+			if cutting {
+				env = append(env, senderVariable+"="+proxy.Addr)
+			}
+			one, two := start(t, "socket", server.Addr), start(t, "socket", server.Addr)
+			start(t, "worker", server.Addr, env...)
+			const users, senders, each = 100, 4, 2500
+			devices := make([][]*device, users)
+			for u := range devices {
+				for range 2 {
+					for _, p := range []*process{one, two} {
+						devices[u] = append(devices[u], dial(t, fmt.Sprintf("%s?user=user-%d", p.line, u)))
+					}
+				}
+			}
+			proxy.CutReplies(50, "eval", "xadd")
+			rdb := server.Client(t)
+			client := jobs.NewClient(rdb)
+			client.Handles = []jobs.Handler{bursts.Handle(func(context.Context, burst) error { return nil })}
+			ctx := client.Context(context.Background())
+			if _, err := bursts.Push(ctx, burst{Sender: 99, Messages: 1, Users: 1}); err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range devices[0] {
+				d.expect("99 0")
+			}
+			for s := range senders {
+				if _, err := bursts.Push(ctx, burst{Sender: s, Messages: each, Users: users}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for u, got := range collectAll(t, devices, senders*each/users) {
+				for i, messages := range got {
+					checkBurst(t, fmt.Sprintf("user %d device %d", u, i), messages, senders, each, users, u)
+				}
+			}
+			if cutting && proxy.Cuts() < 100 {
+				t.Errorf("only %d replies were cut", proxy.Cuts())
+			}
+			for u := range devices { // and nothing follows
+				if err := To(fmt.Sprintf("user-%d", u)).Send(outside(rdb), "end"); err != nil {
+					t.Fatal(err)
+				}
+				for _, d := range devices[u] {
+					d.expect("end")
+				}
+			}
+		})
+	}
+}
+
+func collectAll(t *testing.T, devices [][]*device, n int) [][][]string {
+	t.Helper()
+	var flat []*device
+	for _, d := range devices {
+		flat = append(flat, d...)
+	}
+	got, grouped := collect(t, flat, n), make([][][]string, len(devices))
+	for u := range devices {
+		grouped[u], got = got[:len(devices[u])], got[len(devices[u]):]
+	}
+	return grouped
+}
+
+// checkBurst fails unless a device of user u received, of every sender, exactly
+// the messages u, u+users, u+2*users … in this order.
+func checkBurst(t *testing.T, who string, messages []string, senders, each, users, u int) {
+	t.Helper()
+	next := map[string]int{}
+	for s := range senders {
+		next[fmt.Sprint(s)] = u
+	}
+	for _, m := range messages {
+		sender, n, _ := strings.Cut(m, " ")
+		if n != fmt.Sprint(next[sender]) {
+			t.Fatalf("%s: sender %s: received message %s, want %d", who, sender, n, next[sender])
+		}
+		next[sender] += users
+	}
+	for sender, n := range next {
+		if n < each {
+			t.Errorf("%s: sender %s: message %d is missing", who, sender, n)
+		}
+	}
+}
+
+func TestRedisStoppedAndStartedUnderLoadLosesNothingAccepted(t *testing.T) {
+	server := redistest.Real(t)
+	rdb := server.Client(t)
+	s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
+	d := dial(t, s.URL+"?user=ada")
+	ctx, stop := context.WithCancel(outside(rdb))
+	defer stop()
+	var accepted []string
+	var failed int
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			m := fmt.Sprint(i)
+			if err := To("ada").Send(context.WithoutCancel(ctx), m); err != nil {
+				failed++
+				continue
+			}
+			accepted = append(accepted, m)
+		}
+	})
+	received := make(chan string, 1<<20)
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		defer close(received)
+		for {
+			_, data, err := d.ReadMessage()
+			if err != nil || string(data) == "end" {
+				return
+			}
+			received <- string(data)
+		}
+	})
+	wait := func(n int) {
+		redistest.Eventually(t, patience, "messages to flow", func() bool { return len(received) >= n })
+	}
+	wait(100)
+	server.Stop()
+	server.Start()
+	wait(len(received) + 100)
+	stop()
+	sending.Wait()
+	if err := To("ada").Send(outside(rdb), "end"); err != nil {
+		t.Fatal(err)
+	}
+	reading.Wait()
+	var got []string
+	for m := range received {
+		got = append(got, m)
+	}
+	missing := 0
+	for _, m := range accepted {
+		if !slices.Contains(got, m) {
+			missing++
+		}
+	}
+	seen := map[string]bool{}
+	for _, m := range got {
+		if seen[m] {
+			t.Errorf("message %s came twice", m)
+		}
+		seen[m] = true
+	}
+	t.Logf("accepted %d, failed %d, received %d", len(accepted), failed, len(got))
+	if missing > 0 {
+		t.Errorf("%d accepted messages were lost", missing)
+	}
+	if failed == 0 {
+		t.Error("no send failed while Redis was away")
+	}
+}
+
+func TestAServerStoppedForLongerThanItsLeaseComesBack(t *testing.T) {
+	server := redistest.Real(t)
+	rdb := server.Client(t)
+	one := start(t, "socket", server.Addr)
+	start(t, "worker", server.Addr)
+	d := dial(t, one.line+"?user=ada")
+	ctx := outside(rdb)
+	redistest.Eventually(t, patience, "OnOnline", func() bool { return presenceRecord(t, rdb, "ada") == "online" })
+	one.signal(syscall.SIGSTOP)
+	sent := 0
+	send := func() {
+		if err := To("ada").Send(ctx, fmt.Sprint(sent)); err != nil {
+			t.Fatal(err)
+		}
+		sent++
+	}
+	send()
+	redistest.Eventually(t, 30*time.Second, "the stopped server to be reaped", func() bool {
+		return !online(t, ctx, "ada") && presenceRecord(t, rdb, "ada") == "online offline"
+	})
+	for range 20 {
+		send()
+	}
+	one.signal(syscall.SIGCONT)
+	redistest.Eventually(t, 30*time.Second, "the server to come back", func() bool {
+		return online(t, ctx, "ada") && presenceRecord(t, rdb, "ada") == "online offline online"
+	})
+	send()
+	for i := range sent {
+		d.expect(fmt.Sprint(i))
+	}
+}
+
+func presenceRecord(t testing.TB, rdb *redis.Client, user string) string {
+	t.Helper()
+	record, err := rdb.LRange(context.Background(), recordKey(user), 0, -1).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(record, " ")
+}
+
+// dialQuietly is dial for a client that may be refused while servers come and go.
+func dialQuietly(url string) (*websocket.Conn, error) {
+	conn, resp, err := websocket.DefaultDialer.Dial(url, http.Header{})
+	if resp != nil && resp.Body != nil {
+		resp.Body.Close()
+	}
+	return conn, err
+}
