@@ -33,9 +33,10 @@ type App struct {
 	HTTP http.Handler
 
 	// Authenticate says who makes an HTTP request, and who opens a socket when
-	// Socket.OnConnect is nil. A nil user without an error, or one without an ID,
-	// means that nobody is signed in. An error refuses the request: with status
-	// 401, or as socket.Reject says. Nil: nobody is ever signed in.
+	// Socket.OnConnect is nil. A nil user without an error means that nobody is
+	// signed in; a socket then goes on to Socket.Authenticate. An error refuses the
+	// request: with status 401, or as socket.Reject says. Nil: nobody is ever signed
+	// in.
 	Authenticate func(*http.Request) (*socket.User, error)
 
 	// Origins are the sites whose pages may open a socket, besides the one that
@@ -62,10 +63,10 @@ type App struct {
 	// Listener is served instead of listening on Addr. Run closes it.
 	Listener net.Listener
 
-	// DashboardPassword opens the dashboard at /monitoring to whoever gives it,
-	// with any user name, by HTTP Basic authentication. Without a password the
-	// dashboard is open to this machine if the program listens on a loopback
-	// address or its Redis is embedded, and absent otherwise. Main takes it from
+	// DashboardPassword opens the dashboard at /monitoring, and /metrics, to whoever
+	// gives it, with any user name, by HTTP Basic authentication. Without a password
+	// they are open to this machine if the program listens on a loopback address
+	// or its Redis is embedded, and absent otherwise. Main takes it from
 	// DASHBOARD_PASSWORD.
 	DashboardPassword string
 

@@ -100,7 +100,8 @@ Environment
                       REDIS_URL is unset
   ALLOWED_ORIGINS     origins whose pages may open sockets besides the program's
                       own, separated by commas
-  DASHBOARD_PASSWORD  password of the dashboard. Without one it is there only when
-                      the program listens on a loopback address or REDIS_URL is
-                      unset, and open only to this machine
+  DASHBOARD_PASSWORD  password of the dashboard and of /metrics, for any user name.
+                      Without one they are there only when the program listens on
+                      a loopback address or REDIS_URL is unset, and are open only
+                      to this machine
 `

@@ -114,19 +114,25 @@ func (p *process) parts() *group {
 func (p *process) sockets() *socket.Server {
 	h := p.app.Socket
 	if authenticate := p.app.Authenticate; h.OnConnect == nil && authenticate != nil {
-		h.OnConnect = func(_ context.Context, r *http.Request) (*socket.User, error) { return authenticate(r) }
+		h.OnConnect = func(ctx context.Context, r *http.Request) (*socket.User, error) {
+			return authenticate(r.WithContext(ctx))
+		}
 	}
 	return &socket.Server{Redis: p.store.client, Prefix: p.app.Prefix, Handlers: h, Jobs: p.jobs,
 		Origins: p.app.Origins, Logger: p.app.Logger}
 }
 
 // web returns the server of what this process has to serve: everything in the web
-// role, the sockets in the socket role, and health in any case.
+// role, the sockets in the socket role, health and metrics in any case.
 func (p *process) web(sockets http.Handler) *web.Server {
 	s := &web.Server{Listener: p.listener, Redis: p.store.client, Socket: sockets, Logger: p.app.Logger}
+	monitored := p.app.DashboardPassword != "" || p.store.embedded != nil || onLoopback(p.listener)
+	if monitored {
+		s.Metrics = &web.Metrics{Redis: p.store.client, Password: p.app.DashboardPassword}
+	}
 	if p.roles.has(Web) {
 		s.App, s.Authenticate = p.app.HTTP, p.app.Authenticate
-		if p.app.DashboardPassword != "" || p.store.embedded != nil || onLoopback(p.listener) {
+		if monitored {
 			s.Dashboard = &web.Dashboard{Redis: p.store.client, Password: p.app.DashboardPassword}
 		}
 	}

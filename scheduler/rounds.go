@@ -82,7 +82,7 @@ func (r *rounds) push(ctx context.Context, s Schedule, due, now time.Time) error
 	}
 	t := tick{Name: s.name, Cron: s.spec, Unix: due.Unix()}
 	_, err := r.queue.Push(ctx, t, jobs.ID(t.id()), jobs.Retain(remembered))
-	if err != nil && !duplicate(err) {
+	if err != nil && !errors.Is(err, jobs.ErrDuplicate) {
 		return fmt.Errorf("push tick %v of schedule %q: %w", due, s.name, err)
 	}
 	return nil

@@ -1,5 +1,101 @@
 package web
 
-import "net/http"
+import (
+	"net/http"
+	"sync"
 
-func (s *Server) metrics() http.Handler { return nil }
+	"github.com/hibiken/asynq"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/redis/go-redis/v9"
+)
+
+// Metrics tells Prometheus about the queues in Redis, the same from every process,
+// and about this process. It is an http.Handler for /metrics.
+//
+// The names begin with queuerun_queue_ for the queues, and with go_ and process_
+// for the process.
+type Metrics struct {
+	// Redis holds the queues. It is required.
+	Redis redis.UniversalClient
+
+	// Password is as in Dashboard.
+	Password string
+
+	once    sync.Once
+	handler http.Handler
+}
+
+// ServeHTTP serves the metrics.
+func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	m.once.Do(m.open)
+	m.handler.ServeHTTP(w, r)
+}
+
+func (m *Metrics) open() {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		queueCollector{asynq.NewInspectorFromRedisClient(m.Redis)},
+	)
+	m.handler = guarded(m.Password, promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+		// Without Redis there is still something to tell about the process.
+		ErrorHandling: promhttp.ContinueOnError,
+	}))
+}
+
+var (
+	queueJobs = prometheus.NewDesc("queuerun_queue_jobs",
+		"Jobs in the queue, by state.", []string{"queue", "state"}, nil)
+	queueLatency = prometheus.NewDesc("queuerun_queue_latency_seconds",
+		"How long the oldest pending job has been waiting.", []string{"queue"}, nil)
+	queueProcessed = prometheus.NewDesc("queuerun_queue_processed_total",
+		"Runs of jobs that have ended, failed ones included.", []string{"queue"}, nil)
+	queueFailed = prometheus.NewDesc("queuerun_queue_failed_total",
+		"Runs of jobs that have failed.", []string{"queue"}, nil)
+)
+
+// queueCollector looks at the queues each time it is asked.
+type queueCollector struct{ inspector *asynq.Inspector }
+
+func (c queueCollector) Describe(descs chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{queueJobs, queueLatency, queueProcessed, queueFailed} {
+		descs <- d
+	}
+}
+
+func (c queueCollector) Collect(metrics chan<- prometheus.Metric) {
+	queues, err := c.inspector.Queues()
+	if err != nil {
+		metrics <- prometheus.NewInvalidMetric(queueJobs, err)
+		return
+	}
+	for _, queue := range queues {
+		info, err := c.inspector.GetQueueInfo(queue)
+		if err != nil {
+			metrics <- prometheus.NewInvalidMetric(queueJobs, err)
+			continue
+		}
+		collect(metrics, info)
+	}
+}
+
+func collect(metrics chan<- prometheus.Metric, info *asynq.QueueInfo) {
+	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
+		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, append([]string{info.Queue}, labels...)...)
+	}
+	gauge(queueJobs, float64(info.Pending), "pending")
+	gauge(queueJobs, float64(info.Active), "active")
+	gauge(queueJobs, float64(info.Scheduled), "scheduled")
+	gauge(queueJobs, float64(info.Retry), "retry")
+	gauge(queueJobs, float64(info.Archived), "archived")
+	gauge(queueJobs, float64(info.Completed), "completed")
+	gauge(queueLatency, info.Latency.Seconds())
+	counter := func(desc *prometheus.Desc, value int) {
+		metrics <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), info.Queue)
+	}
+	counter(queueProcessed, info.ProcessedTotal)
+	counter(queueFailed, info.FailedTotal)
+}

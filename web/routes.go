@@ -19,7 +19,6 @@ const (
 func (s *Server) routes() http.Handler {
 	app := s.app()
 	ready := http.HandlerFunc(s.ready)
-	metrics := s.metrics()
 	return s.recovered(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var h http.Handler
 		switch path := r.URL.Path; {
@@ -32,7 +31,7 @@ func (s *Server) routes() http.Handler {
 		case path == readyPath:
 			h = ready
 		case path == metricsPath:
-			h = metrics
+			h = s.Metrics
 		default:
 			h = app
 		}

@@ -28,8 +28,8 @@ type Server struct {
 	// Listener is where requests come in. Run closes it. It is required.
 	Listener net.Listener
 
-	// Redis is asked by /readyz and /metrics. It is required. /readyz gives it one
-	// second if the client has ContextTimeoutEnabled, else the client's own time-outs.
+	// Redis is what /readyz asks. It is required. It has one second to answer if the
+	// client has ContextTimeoutEnabled, else the client's own time-outs.
 	Redis redis.UniversalClient
 
 	// App serves every request that is not for a path of the server itself. Nil
@@ -48,6 +48,9 @@ type Server struct {
 	// Dashboard serves /monitoring and everything below it, usually a *Dashboard.
 	// Nil answers with 404.
 	Dashboard http.Handler
+
+	// Metrics serves /metrics, usually a *Metrics. Nil answers with 404.
+	Metrics http.Handler
 
 	// Drain is how long requests that are in flight when the server stops may go on
 	// before their connections are closed. Zero means 10 seconds.

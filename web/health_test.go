@@ -1,0 +1,65 @@
+package web_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/queuerun/queuerun/jobs/redistest"
+	"github.com/queuerun/queuerun/web"
+	"github.com/redis/go-redis/v9"
+)
+
+func TestHealthyAndReady(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		s := start(t, t.Context(), &web.Server{Redis: rdb})
+		for _, path := range []string{"/healthz", "/readyz"} {
+			if got := s.get(path); got.status != 200 || got.body != `{"status":"ok"}` {
+				t.Errorf("%s: got %+v", path, got)
+			}
+			if got := s.get(path, method("POST")); got.status != 405 || got.header.Get("Allow") != "GET, HEAD" {
+				t.Errorf("POST %s: got %+v", path, got)
+			}
+			if got := s.get(path, method("HEAD")); got.status != 200 || got.body != "" {
+				t.Errorf("HEAD %s: got %+v", path, got)
+			}
+		}
+	})
+}
+
+func TestNotReadyWhileRedisIsAway(t *testing.T) {
+	server := redistest.Real(t)
+	rdb := redis.NewClient(&redis.Options{Addr: server.Addr, ContextTimeoutEnabled: true})
+	defer rdb.Close()
+	s := start(t, t.Context(), &web.Server{Redis: rdb})
+	away := func(how string) {
+		t.Helper()
+		began := time.Now()
+		got := s.get("/readyz")
+		if got.status != 503 || !strings.HasPrefix(got.body, `{"error":"Redis does not answer: `) {
+			t.Errorf("%s: got %+v", how, got)
+		}
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("%s: the answer took %v", how, took)
+		}
+		if got := s.get("/healthz"); got.status != 200 {
+			t.Errorf("%s: /healthz: got %+v", how, got)
+		}
+	}
+	back := func() {
+		t.Helper()
+		redistest.Eventually(t, 10*time.Second, "/readyz to be 200 again", func() bool { return s.get("/readyz").status == 200 })
+	}
+	server.Pause()
+	away("Redis hangs")
+	server.Continue()
+	back()
+	server.Stop()
+	away("Redis is stopped")
+	server.Start()
+	back()
+	if err := rdb.Ping(context.Background()).Err(); err != nil {
+		t.Error(err)
+	}
+}
