@@ -82,7 +82,7 @@ func (s *store) check(ctx context.Context) error {
 		return nil
 	}
 	if version := redisVersion(info); version != "" && major(version) < oldestRedis {
-		return fmt.Errorf("Redis at %s is version %s: at least version %d is needed", addr, version, oldestRedis)
+		return fmt.Errorf("use Redis at %s: it is version %s, and at least version %d is needed", addr, version, oldestRedis)
 	}
 	return nil
 }

@@ -12,9 +12,11 @@ import (
 	"github.com/queuerun/queuerun/web"
 )
 
-// The stages in which a program stops. What brings work in goes first, so that the
-// jobs it still pushes, such as the leaving of its users, find a worker; and that
-// one goes before the embedded Redis.
+// The stages in which a program with an embedded Redis stops. What brings work in
+// goes first, so that the jobs it still pushes, such as those about the leaving of
+// its users, find a worker: nothing that is left in this Redis will ever be run. Any
+// other Redis keeps it for the next worker, and all stop at the same time, within
+// the half minute that most platforms give a process.
 const (
 	intake = iota
 	work
@@ -28,9 +30,10 @@ const (
 // Run reads neither the environment nor the command line and handles no signals.
 // Main does.
 //
-// To stop, it takes no more requests and connections and no more ticks, closes the
-// sockets with code 1012, waits for requests in flight, then for running jobs, and
-// ends an embedded Redis last.
+// To stop, it takes no more requests, connections, ticks and jobs, closes the sockets
+// with code 1012, and waits: up to 10 seconds for requests in flight, 15 for the
+// handlers of messages, and Drain for running jobs. An embedded Redis ends last, after
+// what the others pushed in the end had its chance to run.
 func (a App) Run(ctx context.Context, names ...string) error {
 	if a.Listener != nil {
 		defer a.Listener.Close()
@@ -88,6 +91,10 @@ func (p *process) run(ctx context.Context) error {
 
 func (p *process) parts() *group {
 	g := &group{}
+	work := work
+	if p.store.embedded == nil {
+		work = intake
+	}
 	var sockets http.Handler
 	if p.roles.has(Socket) {
 		server := p.sockets()

@@ -40,13 +40,15 @@ func Handler(schedules []Schedule) jobs.Handler {
 	)
 }
 
+// runAt runs the function for a tick. As for any job, a run that passes its time-out
+// has failed, whatever it returns.
 func (s Schedule) runAt(ctx context.Context, t tick) error {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, jobs.ErrTimeout)
 	defer cancel()
 	ctx = context.WithValue(ctx, runKey{}, Run{Name: t.Name, Cron: t.Cron, ID: t.id(), At: t.at()})
 	err := s.run(ctx)
-	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("schedule %q: stopped after its time-out of %v: %w", s.name, s.timeout, err)
+	if ctx.Err() != nil && context.Cause(ctx) == jobs.ErrTimeout {
+		return fmt.Errorf("schedule %q: %w", s.name, errors.Join(fmt.Errorf("%w (%v)", jobs.ErrTimeout, s.timeout), err))
 	}
 	if err != nil {
 		return fmt.Errorf("schedule %q: %w", s.name, err)

@@ -45,7 +45,7 @@ func TestRequestIDIsNewUnlessTheGivenOneIsHarmless(t *testing.T) {
 			t.Errorf("given %q: got %q and header %q", given, got.body, got.header.Get("X-Request-Id"))
 		}
 	}
-	if s.get("/").body == s.get("/").body {
+	if first, second := s.get("/"), s.get("/"); first.body == second.body {
 		t.Error("two requests have the same id")
 	}
 }
