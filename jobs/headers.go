@@ -10,12 +10,13 @@ import (
 // What travels with a job beside its payload, in the headers of the asynq task.
 // A task from a foreign asynq client has none of them.
 const (
-	headerVersion  = "queuerun-version"
-	headerUser     = "queuerun-user"
-	headerRequest  = "queuerun-request"
-	headerGroup    = "queuerun-group"
-	headerQueuedAt = "queuerun-queued-at"
-	headerParam    = "queuerun-param-" // followed by the key
+	headerStart    = "queuerun-"
+	headerVersion  = headerStart + "version"
+	headerUser     = headerStart + "user"
+	headerRequest  = headerStart + "request"
+	headerGroup    = headerStart + "group"
+	headerQueuedAt = headerStart + "queued-at"
+	headerParam    = headerStart + "param-" // followed by the key
 
 	formatVersion = "1"
 )

@@ -54,17 +54,6 @@ func clientContext(rdb redis.UniversalClient, handlers ...jobs.Handler) context.
 	return client.Context(context.Background())
 }
 
-func mustPush[T any](t testing.TB) func(id string, err error) string {
-	t.Helper()
-	return func(id string, err error) string {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return id
-	}
-}
-
 // journal is a list that handlers write and tests read.
 type journal[T any] struct {
 	mu      sync.Mutex
@@ -118,3 +107,16 @@ func waitUntilGone(t testing.TB, rdb redis.UniversalClient, queue string, ids ..
 
 // fast retries at once, for tests that are not about the waiting.
 var fast = jobs.Backoff(func(int) time.Duration { return 0 })
+
+// must returns the id of a push that has to work.
+func must(t testing.TB) func(id string, err error) string {
+	return func(id string, err error) string {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+}
+
+func ignore[T any](context.Context, T) error { return nil }

@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hibiken/asynq"
 )
@@ -84,6 +86,9 @@ func (c *Client) pushOne(ctx context.Context, queue string, to target, data []by
 		step.dedupe = dedupeKey(asynqQueue, to, data, o)
 	}
 	headers := makeHeaders(ctx, to.group, time.Now(), o.params)
+	if err := checkText(id, headers); err != nil {
+		return "", err
+	}
 	_, err := c.asynq.EnqueueContext(context.WithValue(ctx, pushStepKey{}, step),
 		asynq.NewTaskWithHeaders(queue, data, headers), asynqOptions(asynqQueue, id, o)...)
 	// asynq makes texts of the errors it passes on; these are the original ones.
@@ -98,6 +103,20 @@ func (c *Client) pushOne(ctx context.Context, queue string, to target, data []by
 		return "", err
 	}
 	return step.id, nil
+}
+
+// checkText refuses what asynq's encoding, and a dashboard, cannot hold.
+func checkText(id string, headers map[string]string) error {
+	if !utf8.ValidString(id) {
+		return fmt.Errorf("the id %q is not valid UTF-8", id)
+	}
+	for name, value := range headers {
+		if !utf8.ValidString(name) || !utf8.ValidString(value) {
+			what := strings.TrimPrefix(name, headerStart)
+			return fmt.Errorf("the job's %s %q is not valid UTF-8", what, value)
+		}
+	}
+	return nil
 }
 
 func asynqOptions(asynqQueue, id string, o pushOptions) []asynq.Option {
