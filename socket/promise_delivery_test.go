@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -313,13 +314,13 @@ func TestRedisStoppedAndStartedUnderLoadLosesNothingAccepted(t *testing.T) {
 	ctx, stop := context.WithCancel(outside(rdb))
 	defer stop()
 	var accepted []string
-	var failed int
+	var failed atomic.Int64
 	var sending sync.WaitGroup
 	sending.Go(func() {
 		for i := 0; ctx.Err() == nil; i++ {
 			m := fmt.Sprint(i)
 			if err := To("ada").Send(context.WithoutCancel(ctx), m); err != nil {
-				failed++
+				failed.Add(1)
 				continue
 			}
 			accepted = append(accepted, m)
@@ -342,6 +343,7 @@ func TestRedisStoppedAndStartedUnderLoadLosesNothingAccepted(t *testing.T) {
 	}
 	wait(100)
 	server.Stop()
+	redistest.Eventually(t, patience, "a send to fail", func() bool { return failed.Load() > 0 })
 	server.Start()
 	wait(len(received) + 100)
 	stop()
@@ -367,12 +369,9 @@ func TestRedisStoppedAndStartedUnderLoadLosesNothingAccepted(t *testing.T) {
 		}
 		seen[m] = true
 	}
-	t.Logf("accepted %d, failed %d, received %d", len(accepted), failed, len(got))
+	t.Logf("accepted %d, failed %d, received %d", len(accepted), failed.Load(), len(got))
 	if missing > 0 {
 		t.Errorf("%d accepted messages were lost", missing)
-	}
-	if failed == 0 {
-		t.Error("no send failed while Redis was away")
 	}
 }
 

@@ -1,0 +1,58 @@
+// Package socket sends messages to users, on every device and from everywhere:
+// an HTTP request, a message's handler, a queued job, a schedule.
+//
+// A Server holds the WebSocket connections of one process. Handlers say who a
+// connection belongs to and what its messages do. Send reaches the current user
+// of a context and To any others, whichever servers they are connected to. A
+// user's first connection and the end of the last one call OnOnline and
+// OnOffline, as jobs.
+//
+// # How a message travels
+//
+// Send makes two trips to Redis. The first, one atomic step on the keys of the
+// user, gives the message the next sequence number, appends it to the user's
+// log, a short and expiring stream, and reads the directory: which servers hold
+// connections of the user. The second adds one entry to the inbox of each of
+// these servers, with the sequence and that of the message before. A server
+// reads its own inbox, and no other, and writes to the connections.
+//
+// The predecessor is what makes this safe. A server delivers a message only to
+// connections that have the one before. Where it is another one, because two
+// senders overlapped, or one died between its trips, or Redis went back to an
+// older state, the server reads the user's log and delivers what is missing in
+// order; where the log no longer has it, it closes the user's connections with
+// CloseMissed. Repeats, of which a lost reply makes some, are recognised by
+// their sequence and dropped.
+//
+// # What is promised
+//
+// Two sends to a user of which one returned before the other began reach each of
+// the user's connections in that order, whichever processes sent them. A message
+// for which Send returned nil reaches every connection that the user has on a
+// living server, once, or that connection is closed with a code that says that
+// it missed some. The acceptance lasts as long as Redis keeps it: what a Redis
+// forgets that is restarted from an older state is told as missed, as soon as
+// the user is sent something else. A message for a user who has no connection is
+// in the log until it expires and reaches nobody.
+//
+// # Presence
+//
+// A server has one lease for all its users, which it renews every few seconds.
+// It writes a user into a set of its own before it enters the user's directory,
+// and removes it after the transitions were pushed as jobs; a Reaper, of which
+// every server and every worker runs one, walks that set when the lease is over.
+// So a user whose server was killed is offline after the lease and about a
+// second, and a transition that was recorded is never lost. Transitions of one
+// user are numbered and run in order, and the number of the last one that
+// succeeded is kept, so that a job that was pushed twice calls its handler once.
+// The handler is called again only when its worker dies after the handler's
+// success and before that is recorded.
+//
+// A server that was stopped for longer than its lease registers its users anew
+// when it continues; they were offline in between.
+//
+// # Closing
+//
+// The codes with which a server closes a connection tell a client whether to
+// come back; see CloseRestart and the constants beside it.
+package socket
