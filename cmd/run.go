@@ -10,6 +10,7 @@ import (
 	"github.com/queuerun/queuerun/scheduler"
 	"github.com/queuerun/queuerun/socket"
 	"github.com/queuerun/queuerun/web"
+	"github.com/redis/go-redis/v9"
 )
 
 // The stages in which a program with an embedded Redis stops. What brings work in
@@ -82,6 +83,7 @@ func (p *process) run(ctx context.Context) error {
 	p.sender.Prefix = p.app.Prefix
 	p.announce()
 	parts := p.parts()
+	ctx = context.WithValue(ctx, redisKey{}, redis.UniversalClient(p.store.client))
 	err := parts.run(p.jobs.Context(p.sender.Context(ctx)))
 	if err == nil {
 		p.app.logger().Info("queuerun stopped")
