@@ -22,30 +22,33 @@ func (s *workStore) dequeue(ctx context.Context, keys []string, args []any) *red
 	}
 	message, err := s.look(ctx, keys, args[0])
 	s.idle = errors.Is(err, redis.Nil)
-	s.failed = err != nil && !s.idle
-	s.unsure = s.failed
-	if err != nil {
+	if err != nil && !s.idle {
+		s.unsure = true
+		s.failures++
 		return failedCmd(ctx, err)
+	}
+	s.unsure, s.failures = false, 0
+	if s.idle {
+		return failedCmd(ctx, redis.Nil)
 	}
 	return valueCmd(ctx, message)
 }
 
-// wait returns false when the worker stops. After an error a wake-up is no
-// reason to hurry.
+// wait returns false when the worker stops. After an error it waits longer each
+// time, and a wake-up is no reason to hurry.
 func (s *workStore) wait() bool {
 	stopping := s.server.run.phase.stopping
-	if !s.idle && !s.failed {
+	signal, limit := s.signal, idleWait
+	switch {
+	case s.failures > 0:
+		signal, limit = nil, min(idleWait, 5*time.Millisecond<<min(s.failures, 10))
+	case !s.idle:
 		return stopping.Err() == nil
 	}
-	signal := s.signal
-	if s.failed {
-		signal = nil
-	}
-	timer := time.NewTimer(idleWait)
+	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
 	case <-stopping.Done():
-		return false
 	case <-signal:
 	case <-timer.C:
 	}

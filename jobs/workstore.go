@@ -18,11 +18,11 @@ type workStore struct {
 	runs   runs
 
 	// Asynq dequeues in one goroutine, which alone uses these.
-	process string // tells apart the servers of all processes
-	started uint64 // numbers the runs
-	idle    bool   // the last look found nothing
-	unsure  bool   // the last look may have started a run and lost the reply
-	failed  bool   // the last look got an error
+	process  string // tells apart the servers of all processes
+	started  uint64 // numbers the runs
+	idle     bool   // the last look found nothing
+	unsure   bool   // the last look may have started a run and lost the reply
+	failures int    // how many looks in a row got an error
 }
 
 func newWorkStore(rdb redis.UniversalClient, s *server, signal <-chan struct{}) *workStore {
