@@ -22,6 +22,12 @@ const runAsProgram = "DEMO_TEST_RUN_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(runAsProgram) != "" {
+		// The program must not outlive a test that is killed: its end of the pipe
+		// closes with it.
+		go func() {
+			io.Copy(io.Discard, os.Stdin)
+			os.Exit(1)
+		}()
 		main()
 		return
 	}
@@ -56,6 +62,9 @@ func startAt(t *testing.T, port, redisURL string, roles ...string) *program {
 	}
 	p := &program{t: t, cmd: exec.Command(binary, roles...), read: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), runAsProgram+"=1", "HOST=127.0.0.1", "PORT="+port, "REDIS_URL="+redisURL)
+	if _, err := p.cmd.StdinPipe(); err != nil { // Wait closes it
+		t.Fatal(err)
+	}
 	output, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
