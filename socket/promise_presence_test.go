@@ -128,7 +128,7 @@ func comeAndGo(t *testing.T, users int, d time.Duration) {
 	for u := range users {
 		user := fmt.Sprintf("user-%d", u)
 		var record []string
-		redistest.Eventually(t, 30*time.Second, "the handlers of "+user+" to agree with IsOnline", func() bool {
+		redistest.Eventually(t, 2*time.Minute, "the handlers of "+user+" to agree with IsOnline", func() bool {
 			record = strings.Fields(presenceRecord(t, rdb, user))
 			settled := rdb.HMGet(ctx, newKeyspace("").presence(user), "generation", "applied").Val()
 			last := len(record) > 0 && record[len(record)-1] == "online"
@@ -144,7 +144,8 @@ func comeAndGo(t *testing.T, users int, d time.Duration) {
 	if transitions < users {
 		t.Errorf("only %d transitions of %d users", transitions, users)
 	}
-	t.Logf("%d users, %d transitions, %d stayed", users, transitions, len(stay))
+	t.Logf("%d users, %d transitions, %d stayed, settled %v after the last one left",
+		users, transitions, len(stay), time.Since(deadline).Round(time.Second))
 }
 
 func TestPresenceAlternatesWhileUsersComeAndGo(t *testing.T) { comeAndGo(t, 150, 4*time.Second) }
