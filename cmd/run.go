@@ -14,12 +14,13 @@ import (
 )
 
 // The stages in which a program with an embedded Redis stops. What brings work in
-// goes first, so that the jobs it still pushes, such as those about the leaving of
-// its users, find a worker: nothing that is left in this Redis will ever be run. Any
-// other Redis keeps it for the next worker, and all stop at the same time, within
-// the half minute that most platforms give a process.
+// goes first, then the worker when it has handled the leaving of the users: nothing
+// that is left in this Redis will ever be run. Any other Redis keeps it for the next
+// worker, and all stop at the same time, within the half minute that most platforms
+// give a process.
 const (
 	intake = iota
+	settling
 	work
 )
 
@@ -33,8 +34,8 @@ const (
 //
 // To stop, it takes no more requests, connections, ticks and jobs, closes the sockets
 // with code 1012, and waits: up to 10 seconds for requests in flight, 15 for the
-// handlers of messages, and Drain for running jobs. An embedded Redis ends last, after
-// what the others pushed in the end had its chance to run.
+// handlers of messages, and Drain for running jobs. An embedded Redis ends last, when
+// the leaving of the users has been handled as well.
 func (a App) Run(ctx context.Context, names ...string) error {
 	if a.Listener != nil {
 		defer a.Listener.Close()
@@ -96,6 +97,8 @@ func (p *process) parts() *group {
 	work := work
 	if p.store.embedded == nil {
 		work = intake
+	} else if p.roles.has(Socket) && p.roles.has(Worker) {
+		g.add(settling, "presence", p.settle)
 	}
 	var sockets http.Handler
 	if p.roles.has(Socket) {
