@@ -1,0 +1,67 @@
+// Package cmd makes a program of an App: of its jobs, its schedules, what it does on
+// its sockets, and its pages.
+//
+//	func main() {
+//		cmd.Main(cmd.App{
+//			Jobs:      []jobs.Handler{Orders.Handle(fulfil)},
+//			Schedules: []scheduler.Schedule{scheduler.New("report", "every 15 minutes", report)},
+//			Socket:    socket.Handlers{Authenticate: authenticate, OnMessage: socket.JSON(place)},
+//			HTTP:      routes(),
+//		})
+//	}
+//
+// # Roles
+//
+// The program is one binary whose command line names the roles of a process; without
+// one it has them all.
+//
+//	app                 everything, in one process
+//	app web             the App's HTTP handler, and the dashboard at /monitoring
+//	app socket          WebSocket connections at /socket
+//	app worker          jobs, the ticks of schedules, and presence
+//	app scheduler       makes a job of each tick
+//	app web socket      two roles that share one listener
+//	app help            lists roles and environment
+//
+// Any number of processes may have a role, schedulers included. Every process may
+// push to all queues of the program and send to all of its users.
+//
+// Each process that listens also serves /healthz (it lives), /readyz (Redis answers)
+// and /metrics. A worker or a scheduler listens only when PORT is set, so that
+// several can be started by hand on one machine.
+//
+// # Environment
+//
+//	REDIS_URL            redis://, rediss:// or unix://, with the options of go-redis
+//	                     such as ?pool_size=100. Unset: a Redis inside the process,
+//	                     for development; its content is gone when the process ends
+//	PORT                 TCP port, default 8080
+//	HOST                 address to listen on. Default: all interfaces, but 127.0.0.1
+//	                     when REDIS_URL is unset
+//	ALLOWED_ORIGINS      origins whose pages may open sockets besides the program's own,
+//	                     separated by commas
+//	DASHBOARD_PASSWORD   opens /monitoring and /metrics to whoever gives it by HTTP Basic
+//	                     authentication. Without it they are there only when the
+//	                     process listens on a loopback address or REDIS_URL is
+//	                     unset, and open only to the machine itself
+//
+// Main alone reads it, and signals and arguments. Run takes the same settings as
+// fields of App, which is how tests start a whole program on a free port.
+//
+// # Contexts
+//
+// The contexts of requests, messages, jobs and ticks carry what jobs.Queue.Push and
+// socket.Send need, and the current user if there is one. They hold their values
+// until the work is done: stopping the program does not cancel them, it waits.
+//
+// # Start and stop
+//
+// What is wrong with the program or its environment, and a Redis that does not answer,
+// is one line on standard error and exit status 1. Later, a process outlives an
+// absence of Redis.
+//
+// SIGTERM and SIGINT stop it with status 0: no more requests, connections, ticks and
+// jobs are taken, sockets are closed with code 1012, and what is running may finish: up to 10
+// seconds for requests, 15 for handlers of messages, and App.Drain for jobs, which
+// then go back to their queues. A second signal ends the process at once with status 1.
+package cmd

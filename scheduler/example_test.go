@@ -1,0 +1,56 @@
+package scheduler_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/queuerun/queuerun/jobs"
+	"github.com/queuerun/queuerun/jobs/embedded"
+	"github.com/queuerun/queuerun/scheduler"
+)
+
+func ExampleNew() {
+	report := func(ctx context.Context) error { return nil }
+	fmt.Println(scheduler.New("report", "every 15 minutes", report).Err())
+	fmt.Println(scheduler.New("report", "0 0 31 2 *", report).Err())
+	// Output:
+	// <nil>
+	// schedule "report", spec "0 0 31 2 *": it never fires: no date matches its fields
+}
+
+// A scheduler and a worker, as package cmd runs them in their roles.
+func ExampleScheduler() {
+	server, err := embedded.Start()
+	if err != nil {
+		panic(err)
+	}
+	defer server.Close()
+	rdb := server.Client()
+	defer rdb.Close()
+
+	done := make(chan bool, 1)
+	schedules := []scheduler.Schedule{scheduler.New("pulse", "every second", func(ctx context.Context) error {
+		tick, _ := scheduler.FromContext(ctx)
+		fmt.Println(tick.Name, tick.Cron, tick.At.Nanosecond())
+		done <- true
+		return nil
+	}, scheduler.Timeout(time.Minute))}
+	handlers := []jobs.Handler{scheduler.Handler(schedules)}
+	client := jobs.NewClient(rdb)
+	client.Handles = handlers
+
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error)
+	worker := &jobs.Worker{Redis: rdb, Handlers: handlers, Logger: slog.New(slog.DiscardHandler)}
+	ticker := &scheduler.Scheduler{Redis: rdb, Jobs: client, Schedules: schedules}
+	go func() { ended <- worker.Run(client.Context(ctx)) }()
+	go func() { ended <- ticker.Run(ctx) }()
+	<-done
+	stop()
+	fmt.Println(<-ended, <-ended)
+	// Output:
+	// pulse every second 0
+	// <nil> <nil>
+}

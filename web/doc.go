@@ -1,0 +1,43 @@
+// Package web is the HTTP server of a program.
+//
+// A Server answers on these paths itself, whatever the program's own handler would
+// make of them, and gives every other request to that handler:
+//
+//	/socket        WebSocket connections (package socket)
+//	/monitoring    the dashboard, and all below it
+//	/metrics       metrics for Prometheus
+//	/healthz       200 while the process lives
+//	/readyz        200 while Redis answers within a second, else 503
+//
+// Paths are compared as they are, and never redirected.
+//
+// # Requests
+//
+// The context of a request to the program's handler carries the values of the
+// context that Run was given, among them the jobs client and the socket sender, so
+// that handlers push and send with it. It also carries the current user as
+// Authenticate said, for jobs.UserID, and an id for jobs.RequestID: that of the
+// X-Request-Id header if a proxy has set one, else a new one. The answer has it in
+// the same header.
+//
+// Errors of the server are JSON objects: {"error": "token expired"}. A handler that
+// panics is answered with status 500, or by cutting the connection if part of the
+// answer has been sent, and leaves a line in the log. Handlers may stream, hijack
+// connections and use http.ResponseController as with net/http alone.
+//
+// # Limits
+//
+// The headers of a request must arrive within 10 seconds and have at most 64 KiB; an
+// idle connection is closed after 2 minutes. The time for bodies and answers has no
+// limit, because it would end sockets, streams and uploads too; a handler that wants
+// one sets it.
+//
+// # Dashboard and metrics
+//
+// Dashboard and Metrics show what no stranger should see, and the dashboard can delete
+// jobs. With a password they ask for it. Without one they answer only the machine they
+// run on, which is told by the address of the client, by the name it asks for and by
+// the absence of a proxy's headers. Pages of other sites can neither change anything
+// through the dashboard nor show it in a frame. Whether they are there at all is
+// up to the program; package cmd leaves them out in production without a password.
+package web
