@@ -30,11 +30,10 @@ func ExampleScheduler() {
 	rdb := server.Client()
 	defer rdb.Close()
 
-	done := make(chan bool, 1)
+	ticks := make(chan scheduler.Run, 10)
 	schedules := []scheduler.Schedule{scheduler.New("pulse", "every second", func(ctx context.Context) error {
 		tick, _ := scheduler.FromContext(ctx)
-		fmt.Println(tick.Name, tick.Cron, tick.At.Nanosecond())
-		done <- true
+		ticks <- tick
 		return nil
 	}, scheduler.Timeout(time.Minute))}
 	handlers := []jobs.Handler{scheduler.Handler(schedules)}
@@ -47,7 +46,8 @@ func ExampleScheduler() {
 	ticker := &scheduler.Scheduler{Redis: rdb, Jobs: client, Schedules: schedules}
 	go func() { ended <- worker.Run(client.Context(ctx)) }()
 	go func() { ended <- ticker.Run(ctx) }()
-	<-done
+	tick := <-ticks
+	fmt.Println(tick.Name, tick.Cron, tick.At.Nanosecond())
 	stop()
 	fmt.Println(<-ended, <-ended)
 	// Output:
