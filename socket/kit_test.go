@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 
 const patience = 10 * time.Second
 
-// quiet keeps expected failures out of the tests' output.
+// quiet is the logger of what runs in other processes and in benchmarks.
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 // byName authenticates a connection as the user that its first message names,
@@ -57,8 +57,8 @@ type running struct {
 // serve runs a server until the test ends, or until it is stopped.
 func serve(t *testing.T, s *Server) *running {
 	t.Helper()
-	if s.Logger == nil {
-		s.Logger = quiet
+	if s.Logger == nil { // shown when the test fails
+		s.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}
 	if s.Jobs == nil {
 		s.Jobs = jobs.NewClient(s.Redis)

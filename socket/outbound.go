@@ -63,11 +63,12 @@ func (c *connection) queueClose(f frame) {
 	c.write()
 }
 
-// ping queues a ping, unless what is queued shows a sign of life anyway.
+// ping queues a ping, behind what is queued: a client that reads all of it in
+// time is alive.
 func (c *connection) ping() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.closing && !c.ended && len(c.out.frames) == 0 {
+	if !c.closing && !c.ended {
 		c.out.frames = append(c.out.frames, frame{opcode: websocket.PingMessage})
 		c.write()
 	}

@@ -90,7 +90,7 @@ func checkSenders(t *testing.T, messages []string, each int) {
 	}
 }
 
-// gap plays senders that overlapped or died between their two trips.
+// It plays senders that overlapped or died between their two trips.
 func TestAGapIsFilledFromTheLog(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
 		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
@@ -214,60 +214,65 @@ func TestARepeatThatTheLogNoLongerTellsIsUncertain(t *testing.T) {
 	})
 }
 
-// cluster of processes: two socket servers and a worker.
 func TestFourDevicesOnTwoServersReceiveWhatJobsSend(t *testing.T) {
 	for name, cutting := range map[string]bool{"calm": false, "replies cut": true} {
 		t.Run(name, func(t *testing.T) {
-			server := redistest.Real(t)
-			var env []string
-			proxy := redistest.NewProxy(t, server.Addr)
-			if cutting {
-				env = append(env, senderVariable+"="+proxy.Addr)
-			}
-			one, two := start(t, "socket", server.Addr), start(t, "socket", server.Addr)
-			start(t, "worker", server.Addr, env...)
-			const users, senders, each = 100, 4, 2500
-			devices := make([][]*device, users)
-			for u := range devices {
-				for range 2 {
-					for _, p := range []*process{one, two} {
-						devices[u] = append(devices[u], dial(t, fmt.Sprintf("%s?user=user-%d", p.line, u)))
-					}
-				}
-			}
-			proxy.CutReplies(50, "eval", "xadd")
-			rdb := server.Client(t)
-			client := jobs.NewClient(rdb)
-			client.Handles = []jobs.Handler{bursts.Handle(func(context.Context, burst) error { return nil })}
-			ctx := client.Context(context.Background())
-			if _, err := bursts.Push(ctx, burst{Sender: 99, Messages: 1, Users: 1}); err != nil {
-				t.Fatal(err)
-			}
-			for _, d := range devices[0] {
-				d.expect("99 0")
-			}
-			for s := range senders {
-				if _, err := bursts.Push(ctx, burst{Sender: s, Messages: each, Users: users}); err != nil {
-					t.Fatal(err)
-				}
-			}
-			for u, got := range collectAll(t, devices, senders*each/users) {
-				for i, messages := range got {
-					checkBurst(t, fmt.Sprintf("user %d device %d", u, i), messages, senders, each, users, u)
-				}
-			}
-			if cutting && proxy.Cuts() < 100 {
-				t.Errorf("only %d replies were cut", proxy.Cuts())
-			}
-			for u := range devices { // and nothing follows
-				if err := To(fmt.Sprintf("user-%d", u)).Send(outside(rdb), "end"); err != nil {
-					t.Fatal(err)
-				}
-				for _, d := range devices[u] {
-					d.expect("end")
-				}
-			}
+			redistest.Each(t, func(t *testing.T, rdb *redis.Client) { fourDevices(t, rdb, cutting) })
 		})
+	}
+}
+
+// fourDevices has four concurrent jobs send 10,000 messages in all, each to one
+// of 100 users, every one of whom has two devices on each of two servers. When
+// cutting is set, the senders' connections to Redis are cut after requests and
+// before their replies.
+func fourDevices(t *testing.T, rdb *redis.Client, cutting bool) {
+	const users, senders, each = 100, 4, 2500
+	addr := rdb.Options().Addr
+	proxy := redistest.NewProxy(t, addr)
+	var env []string
+	if cutting {
+		env = append(env, senderVariable+"="+proxy.Addr)
+	}
+	servers := []*process{start(t, "socket", addr), start(t, "socket", addr)}
+	start(t, "worker", addr, env...)
+	devices := make([][]*device, users)
+	for u := range devices {
+		for i := range 4 {
+			devices[u] = append(devices[u], dial(t, fmt.Sprintf("%s?user=user-%d", servers[i%2].line, u)))
+		}
+	}
+	client := jobs.NewClient(rdb)
+	client.Handles = []jobs.Handler{bursts.Handle(func(context.Context, burst) error { return nil })}
+	ctx := client.Context(context.Background())
+	if _, err := bursts.Push(ctx, burst{Sender: 99, Messages: 1, Users: 1}); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range devices[0] {
+		d.expect("99 0")
+	}
+	proxy.CutReplies(50, "eval", "xadd")
+	for s := range senders {
+		if _, err := bursts.Push(ctx, burst{Sender: s, Messages: each, Users: users}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for u, got := range collectAll(t, devices, senders*each/users) {
+		for i, messages := range got {
+			checkBurst(t, fmt.Sprintf("user %d device %d", u, i), messages, senders, each, users, u)
+		}
+	}
+	if cutting && proxy.Cuts() < 100 {
+		t.Errorf("only %d replies were cut", proxy.Cuts())
+	}
+	t.Logf("%d messages received four times each, %d replies cut", senders*each, proxy.Cuts())
+	for u := range devices { // and nothing follows
+		if err := To(fmt.Sprintf("user-%d", u)).Send(outside(rdb), "end"); err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range devices[u] {
+			d.expect("end")
+		}
 	}
 }
 
@@ -311,7 +316,11 @@ func TestRedisStoppedAndStartedUnderLoadLosesNothingAccepted(t *testing.T) {
 	rdb := server.Client(t)
 	s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
 	d := dial(t, s.URL+"?user=ada")
-	ctx, stop := context.WithCancel(outside(rdb))
+	// The log must hold what is sent until the server is back, however long that
+	// takes, or the device would be told that it missed some.
+	sender := NewSender(rdb)
+	sender.RetainMessages = 50_000
+	ctx, stop := context.WithCancel(sender.Context(context.Background()))
 	defer stop()
 	var accepted []string
 	var failed atomic.Int64
@@ -376,15 +385,21 @@ func TestRedisStoppedAndStartedUnderLoadLosesNothingAccepted(t *testing.T) {
 }
 
 func TestAServerStoppedForLongerThanItsLeaseComesBack(t *testing.T) {
-	server := redistest.Real(t)
-	rdb := server.Client(t)
-	one := start(t, "socket", server.Addr)
-	start(t, "worker", server.Addr)
-	d := dial(t, one.line+"?user=ada")
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) { stopAndContinue(t, rdb, 0) })
+}
+
+// stopAndContinue stops a server process until it has been reaped, and for at
+// least d, while messages go on to be sent to its user.
+func stopAndContinue(t *testing.T, rdb *redis.Client, d time.Duration) {
+	addr := rdb.Options().Addr
+	one := start(t, "socket", addr)
+	start(t, "worker", addr)
+	ada := dial(t, one.line+"?user=ada")
 	ctx := outside(rdb)
 	redistest.Eventually(t, patience, "OnOnline", func() bool { return presenceRecord(t, rdb, "ada") == "online" })
 	one.signal(syscall.SIGSTOP)
-	sent := 0
+	stopped, sent := time.Now(), 0
 	send := func() {
 		if err := To("ada").Send(ctx, fmt.Sprint(sent)); err != nil {
 			t.Fatal(err)
@@ -392,8 +407,8 @@ func TestAServerStoppedForLongerThanItsLeaseComesBack(t *testing.T) {
 		sent++
 	}
 	send()
-	redistest.Eventually(t, 30*time.Second, "the stopped server to be reaped", func() bool {
-		return !online(t, ctx, "ada") && presenceRecord(t, rdb, "ada") == "online offline"
+	redistest.Eventually(t, d+30*time.Second, "the stopped server to be reaped", func() bool {
+		return time.Since(stopped) >= d && !online(t, ctx, "ada") && presenceRecord(t, rdb, "ada") == "online offline"
 	})
 	for range 20 {
 		send()
@@ -404,7 +419,7 @@ func TestAServerStoppedForLongerThanItsLeaseComesBack(t *testing.T) {
 	})
 	send()
 	for i := range sent {
-		d.expect(fmt.Sprint(i))
+		ada.expect(fmt.Sprint(i))
 	}
 }
 

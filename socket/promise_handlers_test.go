@@ -378,6 +378,32 @@ func TestASilentConnectionIsDropped(t *testing.T) {
 	})
 }
 
+// A ping must not be left out because something else is queued.
+func TestABusyConnectionIsKept(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		s := serve(t, &Server{Redis: rdb, PingInterval: 20 * time.Millisecond, PongTimeout: 500 * time.Millisecond,
+			Handlers: Handlers{OnConnect: byQuery}})
+		d := dial(t, s.URL+"?user=ada")
+		var c *connection
+		redistest.Eventually(t, patience, "the connection to be the hub's", func() bool {
+			if all := s.hub.Load().connections(-1); len(all) == 1 {
+				c = all[0]
+			}
+			return c != nil
+		})
+		began := time.Now()
+		for i := 0; time.Since(began) < 1500*time.Millisecond; i++ {
+			c.hold() // something is queued whenever a ping is due
+			if err := c.send(frame{opcode: websocket.TextMessage, data: []byte(fmt.Sprint(i))}); err != nil {
+				t.Fatal(err)
+			}
+			pause(t.Context(), 40*time.Millisecond)
+			c.release()
+			d.expect(fmt.Sprint(i))
+		}
+	})
+}
+
 func TestASlowReaderIsClosedAndSlowsNobody(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
 		s := serve(t, &Server{Redis: rdb, MaxQueued: 256 << 10, WriteTimeout: 200 * time.Millisecond, Handlers: Handlers{OnConnect: byQuery}})

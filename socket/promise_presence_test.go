@@ -11,89 +11,91 @@ import (
 	"time"
 
 	"github.com/queuerun/queuerun/jobs/redistest"
+	"github.com/redis/go-redis/v9"
 )
 
 // The row "presence" of the promises.
 
 func TestPresenceFollowsTheFirstAndTheLastConnection(t *testing.T) {
-	server := redistest.Real(t)
-	rdb := server.Client(t)
-	one, two := start(t, "socket", server.Addr), start(t, "socket", server.Addr)
-	start(t, "worker", server.Addr)
-	ctx := outside(rdb)
-	first := dial(t, one.line+"?user=ada")
-	second := dial(t, two.line+"?user=ada")
-	third := dial(t, two.line+"?user=ada")
-	first.Close()
-	third.Close()
-	redistest.Eventually(t, patience, "OnOnline", func() bool { return presenceRecord(t, rdb, "ada") == "online" })
-	if !online(t, ctx, "ada") {
-		t.Error("ada is not online")
-	}
-	second.Close()
-	redistest.Eventually(t, patience, "OnOffline", func() bool { return presenceRecord(t, rdb, "ada") == "online offline" })
-	if online(t, ctx, "ada") {
-		t.Error("ada is still online")
-	}
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		one, two := start(t, "socket", rdb.Options().Addr), start(t, "socket", rdb.Options().Addr)
+		start(t, "worker", rdb.Options().Addr)
+		ctx := outside(rdb)
+		first := dial(t, one.line+"?user=ada")
+		second := dial(t, two.line+"?user=ada")
+		third := dial(t, two.line+"?user=ada")
+		first.Close()
+		third.Close()
+		redistest.Eventually(t, patience, "OnOnline", func() bool { return presenceRecord(t, rdb, "ada") == "online" })
+		if !online(t, ctx, "ada") {
+			t.Error("ada is not online")
+		}
+		second.Close()
+		redistest.Eventually(t, patience, "OnOffline", func() bool { return presenceRecord(t, rdb, "ada") == "online offline" })
+		if online(t, ctx, "ada") {
+			t.Error("ada is still online")
+		}
+	})
 }
 
 func TestPresenceOfAKilledServer(t *testing.T) {
-	server := redistest.Real(t)
-	rdb := server.Client(t)
-	one, two := start(t, "socket", server.Addr), start(t, "socket", server.Addr)
-	start(t, "worker", server.Addr)
-	ctx := outside(rdb)
-	dial(t, one.line+"?user=only")
-	dial(t, one.line+"?user=both")
-	other := dial(t, two.line+"?user=both")
-	for _, user := range []string{"only", "both"} {
-		redistest.Eventually(t, patience, "OnOnline of "+user, func() bool { return presenceRecord(t, rdb, user) == "online" })
-	}
-	one.end(syscall.SIGKILL)
-	killed := time.Now()
-	redistest.Eventually(t, 20*time.Second, "OnOffline of the killed server's user", func() bool {
-		return !online(t, ctx, "only") && presenceRecord(t, rdb, "only") == "online offline"
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		one, two := start(t, "socket", rdb.Options().Addr), start(t, "socket", rdb.Options().Addr)
+		start(t, "worker", rdb.Options().Addr)
+		ctx := outside(rdb)
+		dial(t, one.line+"?user=only")
+		dial(t, one.line+"?user=both")
+		other := dial(t, two.line+"?user=both")
+		for _, user := range []string{"only", "both"} {
+			redistest.Eventually(t, patience, "OnOnline of "+user, func() bool { return presenceRecord(t, rdb, user) == "online" })
+		}
+		one.end(syscall.SIGKILL)
+		killed := time.Now()
+		redistest.Eventually(t, 20*time.Second, "OnOffline of the killed server's user", func() bool {
+			return !online(t, ctx, "only") && presenceRecord(t, rdb, "only") == "online offline"
+		})
+		t.Logf("offline %v after the kill", time.Since(killed).Round(100*time.Millisecond))
+		if !online(t, ctx, "both") || presenceRecord(t, rdb, "both") != "online" {
+			t.Errorf("the user on two servers: online %v, record %q", online(t, ctx, "both"), presenceRecord(t, rdb, "both"))
+		}
+		if err := To("both").Send(ctx, "still here"); err != nil {
+			t.Fatal(err)
+		}
+		other.expect("still here")
+		other.Close()
+		redistest.Eventually(t, patience, "OnOffline after the last one", func() bool { return presenceRecord(t, rdb, "both") == "online offline" })
+		if got := presenceRecord(t, rdb, "only"); got != "online offline" {
+			t.Errorf("record of the killed server's user: %q", got)
+		}
 	})
-	t.Logf("offline %v after the kill", time.Since(killed).Round(100*time.Millisecond))
-	if !online(t, ctx, "both") || presenceRecord(t, rdb, "both") != "online" {
-		t.Errorf("the user on two servers: online %v, record %q", online(t, ctx, "both"), presenceRecord(t, rdb, "both"))
-	}
-	if err := To("both").Send(ctx, "still here"); err != nil {
-		t.Fatal(err)
-	}
-	other.expect("still here")
-	other.Close()
-	redistest.Eventually(t, patience, "OnOffline after the last one", func() bool { return presenceRecord(t, rdb, "both") == "online offline" })
-	if got := presenceRecord(t, rdb, "only"); got != "online offline" {
-		t.Errorf("record of the killed server's user: %q", got)
-	}
 }
 
 func TestAServerKilledBetweenATransitionAndItsJobLosesNothing(t *testing.T) {
-	server := redistest.Real(t)
-	rdb := server.Client(t)
-	proxy := redistest.NewProxy(t, server.Addr)
-	one := start(t, "socket", proxy.Addr)
-	start(t, "worker", server.Addr)
-	release := proxy.Hold([]byte("asynq:{" + PresenceQueue))
-	defer release()
-	go dialQuietly(one.line + "?user=ada") // ends with the server: it never gets an answer
-	redistest.Eventually(t, patience, "the push to be held", func() bool {
-		return proxy.Held() > 0 && online(t, outside(rdb), "ada")
+	t.Parallel()
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		proxy := redistest.NewProxy(t, rdb.Options().Addr)
+		one := start(t, "socket", proxy.Addr)
+		start(t, "worker", rdb.Options().Addr)
+		release := proxy.Hold([]byte("asynq:{" + PresenceQueue))
+		defer release()
+		go dialQuietly(one.line + "?user=ada") // ends with the server: it never gets an answer
+		redistest.Eventually(t, patience, "the push to be held", func() bool {
+			return proxy.Held() > 0 && online(t, outside(rdb), "ada")
+		})
+		one.end(syscall.SIGKILL)
+		redistest.Eventually(t, 20*time.Second, "both transitions", func() bool { return presenceRecord(t, rdb, "ada") == "online offline" })
+		if online(t, outside(rdb), "ada") {
+			t.Error("ada is online")
+		}
 	})
-	one.end(syscall.SIGKILL)
-	redistest.Eventually(t, 20*time.Second, "both transitions", func() bool { return presenceRecord(t, rdb, "ada") == "online offline" })
-	if online(t, outside(rdb), "ada") {
-		t.Error("ada is online")
-	}
 }
 
 // comeAndGo has users connect and leave at random on two servers.
-func comeAndGo(t *testing.T, users int, d time.Duration) {
-	server := redistest.Real(t)
-	rdb := server.Client(t)
-	servers := []string{start(t, "socket", server.Addr).line, start(t, "socket", server.Addr).line}
-	start(t, "worker", server.Addr, failVariable+"=20")
+func comeAndGo(t *testing.T, rdb *redis.Client, users int, d time.Duration) {
+	addr := rdb.Options().Addr
+	servers := []string{start(t, "socket", addr).line, start(t, "socket", addr).line}
+	start(t, "worker", addr, failVariable+"=20")
 	deadline := time.Now().Add(d)
 	var stay []*device
 	var mu sync.Mutex
@@ -148,7 +150,9 @@ func comeAndGo(t *testing.T, users int, d time.Duration) {
 		users, transitions, len(stay), time.Since(deadline).Round(time.Second))
 }
 
-func TestPresenceAlternatesWhileUsersComeAndGo(t *testing.T) { comeAndGo(t, 150, 4*time.Second) }
+func TestPresenceAlternatesWhileUsersComeAndGo(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) { comeAndGo(t, rdb, 100, 3*time.Second) })
+}
 
 func TestIsOnlineOfAStranger(t *testing.T) {
 	if online(t, outside(redistest.Embedded(t)), "nobody") {
