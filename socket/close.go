@@ -1,10 +1,6 @@
 package socket
 
-import (
-	"context"
-
-	"github.com/gorilla/websocket"
-)
+import "context"
 
 // Close closes the current connection with CloseNormal, after what was sent to
 // it before. Where there is no current connection, in a job or an HTTP request,
@@ -16,5 +12,5 @@ func Close(ctx context.Context) error {
 		c.finish(f)
 		return nil
 	}
-	return toCurrent(ctx, frame{opcode: websocket.CloseMessage, code: f.code, data: f.data})
+	return toCurrent(ctx, f)
 }

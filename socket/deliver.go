@@ -30,7 +30,7 @@ func (h *hub) catchUp(ctx context.Context, s *subscription, top uint64) {
 	defer s.mu.Unlock()
 	if !s.joined {
 		s.joined, s.last = true, top
-	} else if s.last != top {
+	} else if s.last < top { // the reader may be further by now
 		h.repair(ctx, s, top)
 	}
 	early := s.early
@@ -76,9 +76,7 @@ func (h *hub) repair(ctx context.Context, s *subscription, upTo uint64) {
 	h.log.Warn("socket: messages were missed", "user", s.user, "connections", len(s.conns),
 		"have", s.last, "newest", newest, "error", err)
 	s.last = newest
-	for c := range s.conns {
-		c.fail(closeFrame(CloseMissed, "some messages were missed"))
-	}
+	s.fail(closeFrame(CloseMissed, "some messages were missed"))
 }
 
 // logPatience is how long a gap waits for a Redis that does not answer.

@@ -1,7 +1,6 @@
 package socket
 
 import (
-	"encoding/binary"
 	"fmt"
 	"strconv"
 	"strings"
@@ -139,7 +138,6 @@ func parseFrame(values map[string]any) (frame, error) {
 		if len(f.data) < 2 {
 			return frame{}, fmt.Errorf("close frame of %d bytes", len(f.data))
 		}
-		f.code = int(binary.BigEndian.Uint16(f.data))
 	default:
 		return frame{}, fmt.Errorf("unknown opcode %q", o)
 	}

@@ -11,8 +11,11 @@ import (
 type frame struct {
 	opcode int // a message type of package websocket
 	data   []byte
-	code   int // of a close frame
 }
+
+// size is what a queued frame counts for: its payload, and about what it costs
+// besides.
+func (f frame) size() int { return len(f.data) + 64 }
 
 // encode turns a value given to Send into a frame: a string is text as it is,
 // bytes are binary as they are, anything else is JSON text.
@@ -43,5 +46,5 @@ func closeFrame(code int, reason string) frame {
 	if len(reason) > 123 {
 		reason = reason[:123]
 	}
-	return frame{opcode: websocket.CloseMessage, data: websocket.FormatCloseMessage(code, reason), code: code}
+	return frame{opcode: websocket.CloseMessage, data: websocket.FormatCloseMessage(code, reason)}
 }

@@ -48,7 +48,10 @@ func newHub(ctx context.Context, s *Server) *hub {
 		h.rounds[i] = map[*connection]struct{}{}
 	}
 	h.reaper = Reaper{Redis: s.Redis, Prefix: s.Prefix, Jobs: s.Jobs, Logger: s.Logger}
-	h.reaper.Jobs = h.reaper.jobs()
+	if s.Jobs == nil {
+		h.reaper.Jobs = h.reaper.jobs()
+		h.reaper.Jobs.Handles = []jobs.Handler{s.Handlers.Presence(s.Redis, s.Prefix)}
+	}
 	h.presence = presence{s.Redis, k, h.reaper.Jobs}
 
 	h.base, h.cancel = context.WithCancel(context.WithoutCancel(ctx))

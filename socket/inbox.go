@@ -38,13 +38,13 @@ func (h *hub) receive(ctx context.Context, server string) {
 		after = messages[len(messages)-1].ID
 		overrun := len(messages) == inboxBatch && h.overrun(ctx, inbox)
 		h.distribute(ctx, messages)
+		if overrun {
+			after = h.skip(ctx, inbox, after)
+		}
 		// The one that was handled last stays: a stream that is never empty is
 		// the simplest proof that the inbox is there.
 		if err := h.leases.redis.XTrimMinID(ctx, inbox, after).Err(); err != nil && ctx.Err() == nil {
 			h.log.Warn("socket: trim inbox", "server", server, "error", err)
-		}
-		if overrun {
-			h.compareAll(ctx)
 		}
 	}
 }
@@ -82,23 +82,42 @@ func (h *hub) overrun(ctx context.Context, inbox string) bool {
 	return err == nil && n > inboxLimit*9/10
 }
 
-// compareAll brings every user up to the newest message of the log.
-func (h *hub) compareAll(ctx context.Context) {
+// skip leaves an inbox that may have been cut off unread, up to its newest
+// entry, whose id it returns, and brings the users up to date from their logs.
+func (h *hub) skip(ctx context.Context, inbox, after string) string {
 	h.log.Error("socket: inbox was full, reading the logs of all users")
+	newest, err := h.leases.redis.XRevRangeN(ctx, inbox, "+", "-", 1).Result()
+	if err == nil && len(newest) == 1 {
+		after = newest[0].ID
+	}
 	h.mu.Lock()
 	subs := make([]*subscription, 0, len(h.subs))
 	for _, s := range h.subs {
 		subs = append(subs, s)
 	}
 	h.mu.Unlock()
-	for _, s := range subs {
-		top, err := h.leases.redis.Get(ctx, h.keys.top(s.user)).Uint64()
-		if err != nil && err != redis.Nil {
-			h.log.Warn("socket: read the newest sequence", "user", s.user, "error", err)
-			continue
-		}
+	for some := range slices.Chunk(subs, inboxBatch) {
+		h.compare(ctx, some)
+	}
+	return after
+}
+
+// compare delivers what the users' logs have more than their connections. Where
+// Redis does not tell, the connections may have missed something and are closed.
+func (h *hub) compare(ctx context.Context, subs []*subscription) {
+	pipe := h.leases.redis.Pipeline()
+	tops := make([]*redis.StringCmd, len(subs))
+	for i, s := range subs {
+		tops[i] = pipe.Get(ctx, h.keys.top(s.user))
+	}
+	_, _ = pipe.Exec(ctx) // every command has its own error
+	for i, s := range subs {
+		top, err := tops[i].Uint64()
 		s.mu.Lock()
-		if s.joined && top > s.last {
+		switch {
+		case err != nil && err != redis.Nil:
+			s.fail(closeFrame(CloseMissed, "some messages were missed"))
+		case s.joined && top > s.last:
 			h.repair(ctx, s, top)
 		}
 		s.mu.Unlock()

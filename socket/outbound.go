@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -24,13 +25,13 @@ func (c *connection) send(f frame) error {
 	if c.closing || c.ended {
 		return ErrClosed
 	}
-	if c.out.bytes+len(f.data) > c.hub.maxQueued {
+	if size := c.out.bytes + f.size(); c.out.bytes > 0 && size > c.hub.maxQueued {
 		c.out.drop()
 		c.queueClose(closeFrame(CloseSlow, "reading too slowly"))
 		return ErrClosed
 	}
 	c.out.frames = append(c.out.frames, f)
-	c.out.bytes += len(f.data)
+	c.out.bytes += f.size()
 	c.write()
 	return nil
 }
@@ -63,15 +64,16 @@ func (c *connection) queueClose(f frame) {
 	c.write()
 }
 
-// ping queues a ping, behind what is queued: a client that reads all of it in
-// time is alive.
+// ping writes a ping before what is queued: a client that reads slowly is alive,
+// and its pong should not come too late.
 func (c *connection) ping() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.closing && !c.ended {
-		c.out.frames = append(c.out.frames, frame{opcode: websocket.PingMessage})
-		c.write()
+	if c.closing || c.ended || len(c.out.frames) > 0 && c.out.frames[0].opcode == websocket.PingMessage {
+		return
 	}
+	c.out.frames = slices.Insert(c.out.frames, 0, frame{opcode: websocket.PingMessage})
+	c.write()
 }
 
 // hold keeps what is sent from now on until release.
@@ -106,6 +108,7 @@ func (c *connection) drain() {
 			return
 		}
 		f := c.out.frames[0]
+		c.out.frames[0] = frame{} // or the slice would keep its payload
 		c.out.frames = c.out.frames[1:]
 		c.mu.Unlock()
 		if err := c.writeFrame(f); err != nil {
@@ -114,7 +117,7 @@ func (c *connection) drain() {
 		}
 		c.mu.Lock()
 		// What was dropped in the meantime is counted no more.
-		c.out.bytes = max(0, c.out.bytes-len(f.data))
+		c.out.bytes = max(0, c.out.bytes-f.size())
 		c.mu.Unlock()
 	}
 }

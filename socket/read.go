@@ -51,6 +51,9 @@ func (c *connection) isClosing() bool {
 
 // handle gives a message to the handler whose turn it is.
 func (c *connection) handle(m *Message) {
+	if c.isClosing() { // by the message before
+		return
+	}
 	m.User = c.user
 	ctx := context.WithValue(c.hub.base, connectionKey{}, c)
 	ctx = context.WithValue(ctx, messageKey{}, m)

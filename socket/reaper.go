@@ -2,6 +2,7 @@ package socket
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -27,6 +28,8 @@ type Reaper struct {
 
 const (
 	reapInterval = time.Second
+	// reapGrace is what live servers get to renew their leases after Redis was away.
+	reapGrace = 5 * time.Second
 	// reapClaim is how long a reaper has a dead server before another may try.
 	reapClaim = 15 * time.Second
 	// reapersPerServer is how many users of a dead server are dealt with at once.
@@ -37,18 +40,19 @@ const (
 // be reached is tried again.
 //
 // When Redis was away, every lease may be over although all servers live. So
-// they are given the time of a lease to renew before any of them is reaped.
+// they are given some seconds to renew before any of them is reaped.
 func (r *Reaper) Run(ctx context.Context) error {
 	log := logger(r.Logger)
 	ticker := time.NewTicker(reapInterval)
 	defer ticker.Stop()
 	var lastSeen, notBefore time.Time
 	for {
-		now := time.Now()
-		switch err := r.Redis.Ping(ctx).Err(); {
+		err := r.Redis.Ping(ctx).Err()
+		now := time.Now() // after the ping, which a Redis that stalls answers late
+		switch {
 		case err != nil:
 		case !lastSeen.IsZero() && now.Sub(lastSeen) > 3*reapInterval:
-			lastSeen, notBefore = now, now.Add(DefaultLease/2)
+			lastSeen, notBefore = now, now.Add(reapGrace)
 		case now.Before(notBefore):
 			lastSeen = now
 		default:
@@ -73,17 +77,19 @@ func (r *Reaper) reap(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	p := presence{r.Redis, k, r.jobs()}
+	var failed error
 	for _, server := range dead {
 		n, err := p.release(ctx, server)
-		if err != nil {
-			return fmt.Errorf("server %s: %w", server, err)
+		if err == nil {
+			err = l.drop(ctx, server)
 		}
-		if err := l.drop(ctx, server); err != nil {
-			return fmt.Errorf("server %s: %w", server, err)
+		if err != nil { // the next claim tries again
+			failed = errors.Join(failed, fmt.Errorf("server %s: %w", server, err))
+			continue
 		}
 		log.Warn("socket: server is dead, its users were released", "server", server, "users", n)
 	}
-	return nil
+	return failed
 }
 
 func (r *Reaper) jobs() *jobs.Client {
@@ -97,9 +103,10 @@ func (r *Reaper) jobs() *jobs.Client {
 
 // release takes every user in the set of a server out of the directory and
 // pushes the transitions, also those that the server recorded and did not get
-// to push. Everything may be done again, or by two at once.
+// to push. Everything may be done again, or by two at once. A user with whom it
+// fails does not keep it from the others.
 func (p presence) release(ctx context.Context, server string) (users int, err error) {
-	g, ctx := errgroup.WithContext(ctx)
+	var g errgroup.Group
 	g.SetLimit(reapersPerServer)
 	scan := p.redis.SScan(ctx, p.keys.users(server), 0, "", 500).Iterator()
 	for scan.Next(ctx) {

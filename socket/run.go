@@ -65,8 +65,8 @@ func (h *hub) serve(ctx context.Context) {
 			h.log.Error("socket: take a new lease", "error", err)
 			pause(ctx, retryPause)
 		}
+		// keepTelling does it: the new lease has to be renewed meanwhile.
 		h.syncAll()
-		_ = h.sync(ctx) // tried again by keepTelling
 	}
 }
 

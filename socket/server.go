@@ -36,7 +36,9 @@ type Server struct {
 	// Handlers is what the application does with the connections.
 	Handlers Handlers
 	// Jobs pushes presence jobs and is what the handlers' contexts push with.
-	// nil means a new client on Redis.
+	// nil means a new client on Redis. A client must have the handler that
+	// Handlers.Presence returns among its Handles, or nobody can connect until a
+	// worker has run.
 	Jobs *jobs.Client
 	// Origins lists the origins, besides the request's own host, whose pages may
 	// connect: "https://app.example.com", or "*" for every origin. Programs that
@@ -48,8 +50,9 @@ type Server struct {
 	// MaxMessage is the size in bytes of the largest message a client may send;
 	// a larger one closes the connection with CloseTooBig.
 	MaxMessage int64
-	// MaxQueued is how many bytes may wait to be written to one connection; more
-	// close it with CloseSlow.
+	// MaxQueued is how many bytes may wait to be written to one connection, with
+	// 64 for each message besides; more close it with CloseSlow. One message of
+	// any size may wait.
 	MaxQueued int
 	// PingInterval is how often a connection is pinged, and PongTimeout how much
 	// longer the server waits for a sign of life before it drops the connection.
@@ -67,7 +70,8 @@ type Server struct {
 	// their contexts.
 	Drain time.Duration
 
-	hub atomic.Pointer[hub] // while Run is running
+	running atomic.Bool
+	hub     atomic.Pointer[hub] // while connections can be opened
 }
 
 // Run serves connections until ctx is cancelled. Then it refuses new ones,
@@ -81,13 +85,15 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.Redis == nil {
 		return errors.New("socket: Server.Redis is nil")
 	}
+	if !s.running.CompareAndSwap(false, true) {
+		return errors.New("socket: Server is running already")
+	}
+	defer s.running.Store(false)
 	h := newHub(ctx, s)
 	if err := h.begin(ctx); err != nil {
 		return fmt.Errorf("socket: start server: %w", err)
 	}
-	if !s.hub.CompareAndSwap(nil, h) {
-		return errors.New("socket: Server is running already")
-	}
+	s.hub.Store(h)
 	defer s.hub.Store(nil)
 	h.run(ctx)
 	return nil

@@ -156,13 +156,15 @@ func (h *hub) register(ctx context.Context, s *subscription) error {
 // unregister takes the user out of the directory, and then, with every
 // transition pushed, out of the server's set.
 func (h *hub) unregister(ctx context.Context, s *subscription) error {
+	s.registered = "" // also when the reply is lost
 	for _, server := range s.servers {
 		unpushed, err := h.presence.unregister(ctx, s.user, server)
 		if err != nil {
 			return err
 		}
-		s.registered, s.unpushed = "", s.unpushed || unpushed
+		s.unpushed = s.unpushed || unpushed
 	}
+	s.restart()
 	if err := h.push(ctx, s); err != nil {
 		return err
 	}
@@ -173,6 +175,14 @@ func (h *hub) unregister(ctx context.Context, s *subscription) error {
 		s.servers = s.servers[1:]
 	}
 	return nil
+}
+
+// restart forgets how far the connections were: whoever comes next wants nothing
+// that was sent before.
+func (s *subscription) restart() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.joined, s.early = false, nil
 }
 
 // push makes jobs of the transitions in the outbox.
@@ -243,6 +253,13 @@ func (h *hub) syncUser(ctx context.Context, user string) error {
 	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
 	defer cancel()
 	return h.tellRedis(ctx, s)
+}
+
+// fail closes every connection.
+func (s *subscription) fail(f frame) {
+	for c := range s.conns {
+		c.fail(f)
+	}
 }
 
 // fanOut gives a message to every connection.

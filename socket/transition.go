@@ -69,10 +69,21 @@ func (a applier) apply(ctx context.Context, t transition) error {
 			return err
 		}
 	}
-	// The handler has succeeded: even a job whose time is up must say so.
-	ctx = context.WithoutCancel(ctx)
-	if err := appliedScript.Run(ctx, a.redis, []string{key}, t.Generation).Err(); err != nil {
-		return fmt.Errorf("socket: presence of user %q: record success: %w", t.User, err)
+	return a.record(ctx, key, t)
+}
+
+// record goes on until it has recorded the success or the job has to end: if it
+// gave up, the handler would be called again.
+func (a applier) record(ctx context.Context, key string, t transition) error {
+	for {
+		// Even a job whose time is up tries once.
+		err := appliedScript.Run(context.WithoutCancel(ctx), a.redis, []string{key}, t.Generation).Err()
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("socket: presence of user %q: record success: %w", t.User, err)
+		}
+		pause(ctx, retryPause)
 	}
-	return nil
 }

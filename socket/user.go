@@ -3,12 +3,13 @@ package socket
 import (
 	"errors"
 	"fmt"
+	"unicode/utf8"
 )
 
 // User is who a connection belongs to, as OnConnect or Authenticate decided.
 type User struct {
 	// ID names the user. Sends, presence and jobs go by it, so it must be the
-	// same on every device of the user. It must not be empty.
+	// same on every device of the user. It must be valid UTF-8 and not empty.
 	ID string
 	// Data is the application's own: handlers of this connection find it in
 	// Message.User. It stays in this process and does not travel with jobs.
@@ -25,8 +26,13 @@ var ErrEmptyUserID = errors.New("socket: user id is empty")
 
 // check tells an authenticated user from a mistake.
 func (u *User) check() error {
-	if u != Anonymous && u.ID == "" {
+	switch {
+	case u == Anonymous:
+		return nil
+	case u.ID == "":
 		return fmt.Errorf("authenticate: %w; return socket.Anonymous to accept a connection without a user", ErrEmptyUserID)
+	case !utf8.ValidString(u.ID):
+		return fmt.Errorf("authenticate: user id %q is not valid UTF-8", u.ID)
 	}
 	return nil
 }
