@@ -50,7 +50,7 @@ func (g *group) run(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 	case e := <-early:
-		if e.err == nil {
+		if e.err == nil || errors.Is(e.err, context.Canceled) {
 			first = fmt.Errorf("%s ended although it was not stopped", e.part)
 		} else {
 			early <- e
@@ -62,8 +62,9 @@ func (g *group) run(ctx context.Context) error {
 	close(early)
 	errs := []error{first}
 	for e := range early {
-		if e.err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", e.part, e.err))
+		// A part that was stopped while it was still starting may say so.
+		if !errors.Is(e.err, context.Canceled) {
+			errs = append(errs, e.err) // its text tells which part it is from
 		}
 	}
 	return errors.Join(errs...)

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -55,11 +56,24 @@ func TestGroupStopsAllWhenOneFails(t *testing.T) {
 	g.add(1, "b", func(context.Context) error { return broken })
 	g.add(1, "c", j.until("c", late))
 	err := g.run(t.Context())
-	if !errors.Is(err, broken) || !errors.Is(err, late) || err.Error() != "b: broken\nc: late" {
+	if !errors.Is(err, broken) || !errors.Is(err, late) || err.Error() != "broken\nlate" {
 		t.Errorf("got %v", err)
 	}
 	if want := []string{"a", "c"}; !slices.Equal(j.lines, want) {
 		t.Errorf("got %v, want %v", j.lines, want)
+	}
+}
+
+func TestPartThatIsStoppedWhileItStartsHasNotFailed(t *testing.T) {
+	g := &group{}
+	g.add(0, "a", func(ctx context.Context) error {
+		<-ctx.Done()
+		return fmt.Errorf("reach Redis: %w", ctx.Err())
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := g.run(ctx); err != nil {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -62,7 +62,7 @@ func TestRunStopsWhenAPartFails(t *testing.T) {
 	}
 	listener.Close()
 	err = cmd.App{Listener: listener, Logger: slog.New(slog.DiscardHandler)}.Run(t.Context())
-	if err == nil || !strings.HasPrefix(err.Error(), "web: serve HTTP on 127.0.0.1:") {
+	if err == nil || !strings.HasPrefix(err.Error(), "serve HTTP on 127.0.0.1:") {
 		t.Errorf("got %v", err)
 	}
 }
