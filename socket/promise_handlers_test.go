@@ -199,6 +199,8 @@ func TestAuthenticateVerdicts(t *testing.T) {
 					return nil, errors.New("wrong token")
 				case "empty":
 					return &User{}, nil
+				case "binary":
+					return &User{ID: "a\xff"}, nil
 				case "panic":
 					panic("secret")
 				default:
@@ -224,9 +226,10 @@ func TestAuthenticateVerdicts(t *testing.T) {
 		anonymous.expect(" said hi")
 
 		for word, answer := range map[string]string{
-			"wrong": `{"error":"wrong token"}`,
-			"empty": `{"error":"authenticate: socket: user id is empty; return socket.Anonymous to accept a connection without a user"}`,
-			"panic": `{"error":"internal error"}`,
+			"wrong":  `{"error":"wrong token"}`,
+			"empty":  `{"error":"authenticate: socket: user id is empty; return socket.Anonymous to accept a connection without a user"}`,
+			"binary": `{"error":"authenticate: user id \"a\\xff\" is not valid UTF-8"}`,
+			"panic":  `{"error":"internal error"}`,
 		} {
 			d := dial(t, s.URL)
 			d.say(word)
@@ -419,6 +422,18 @@ func TestASlowReaderIsClosedAndSlowsNobody(t *testing.T) {
 			}
 			quick.expect(big)
 		}
+	})
+}
+
+func TestOneMessageMayBeLargerThanTheQueue(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		s := serve(t, &Server{Redis: rdb, MaxQueued: 1000, Handlers: Handlers{OnConnect: byQuery}})
+		d := dial(t, s.URL+"?user=ada")
+		big := strings.Repeat("x", 10_000)
+		if err := To("ada").Send(outside(rdb), big); err != nil {
+			t.Fatal(err)
+		}
+		d.expect(big)
 	})
 }
 

@@ -1,0 +1,242 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/queuerun/queuerun/jobs/redistest"
+	"github.com/redis/go-redis/v9"
+)
+
+// These tests lose replies of Redis one at a time, where it hurts.
+
+// interception is a client's hook that may answer a command in Redis' place, or
+// after it.
+type interception func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error
+
+func (i interception) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (i interception) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (i interception) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error { return i(ctx, cmd, next) }
+}
+
+// intercepted returns another client of the same Redis.
+func intercepted(t *testing.T, rdb *redis.Client, i interception) *redis.Client {
+	t.Helper()
+	other := redistest.Client(t, rdb.Options().Addr)
+	other.AddHook(i)
+	return other
+}
+
+func runs(cmd redis.Cmder, s script) bool {
+	args := cmd.Args()
+	return len(args) > 1 && (args[1] == s.Hash() || args[1] == s.source)
+}
+
+func lost(cmd redis.Cmder) error {
+	cmd.SetErr(errors.New("i/o timeout"))
+	return cmd.Err()
+}
+
+func TestAUserWhoReturnsAfterALostUnregisterIsReached(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		var lose atomic.Bool
+		other := intercepted(t, rdb, func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+			err := next(ctx, cmd)
+			if err == nil && lose.Load() && runs(cmd, unregisterScript) {
+				return lost(cmd)
+			}
+			return err
+		})
+		s := serve(t, &Server{Redis: other, Handlers: Handlers{OnConnect: byQuery}})
+		ctx := outside(rdb)
+		d := dial(t, s.URL+"?user=ada")
+		sub := s.hub.Load().find("ada")
+		lose.Store(true)
+		d.Close()
+		redistest.Eventually(t, patience, "the user to be offline", func() bool { return !online(t, ctx, "ada") })
+		sub.sync.Lock() // the leave is over
+		lose.Store(false)
+		sub.sync.Unlock()
+		again := dial(t, s.URL+"?user=ada")
+		if !online(t, ctx, "ada") {
+			t.Error("connected and not online")
+		}
+		if err := To("ada").Send(ctx, "news"); err != nil {
+			t.Fatal(err)
+		}
+		again.expect("news")
+	})
+}
+
+func TestAUserWhoReturnsIsNotSentWhatCameBefore(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		var lose atomic.Bool
+		other := intercepted(t, rdb, func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+			if lose.Load() && (cmd.Name() == "lrange" || cmd.Name() == "srem") {
+				return lost(cmd)
+			}
+			return next(ctx, cmd)
+		})
+		s := serve(t, &Server{Redis: other, Handlers: Handlers{OnConnect: byQuery}})
+		ctx := outside(rdb)
+		d := dial(t, s.URL+"?user=ada")
+		lose.Store(true)
+		d.Close()
+		redistest.Eventually(t, patience, "the user to be offline", func() bool { return !online(t, ctx, "ada") })
+		if err := To("ada").Send(ctx, "while away"); err != nil {
+			t.Fatal(err)
+		}
+		lose.Store(false)
+		again := dial(t, s.URL+"?user=ada")
+		if err := To("ada").Send(ctx, "news"); err != nil {
+			t.Fatal(err)
+		}
+		again.expect("news")
+	})
+}
+
+func TestARecordOfSuccessIsRepeatedInsteadOfTheHandler(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		var records, calls atomic.Int32
+		other := intercepted(t, rdb, func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+			if runs(cmd, appliedScript) && records.Add(1) == 1 {
+				return lost(cmd)
+			}
+			return next(ctx, cmd)
+		})
+		ctx, k := context.Background(), newKeyspace("")
+		if err := rdb.HSet(ctx, k.presence("ada"), "online", "1").Err(); err != nil {
+			t.Fatal(err)
+		}
+		a := applier{Handlers{OnOnline: func(context.Context, string) error { calls.Add(1); return nil }}, other, k}
+		for range 2 {
+			if err := a.apply(ctx, transition{User: "ada", Generation: 5, Online: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if calls.Load() != 1 {
+			t.Errorf("the handler was called %d times", calls.Load())
+		}
+	})
+}
+
+// The reader delivered something between the registration under a new lease and
+// the reading of its reply.
+func TestACatchUpThatIsOvertakenByTheInboxIsNoGap(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
+		d := dial(t, s.URL+"?user=ada")
+		ctx, h := outside(rdb), s.hub.Load()
+		sub := h.find("ada")
+		sub.mu.Lock()
+		top := sub.last
+		sub.mu.Unlock()
+		for i := range 2 {
+			if err := To("ada").Send(ctx, fmt.Sprint(i)); err != nil {
+				t.Fatal(err)
+			}
+			d.expect(fmt.Sprint(i))
+			h.catchUp(ctx, sub, top)
+		}
+	})
+}
+
+// Registering all users takes several times as long as the lease lasts.
+func TestANewLeaseIsRenewedWhileUsersAreRegistered(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		var slow atomic.Bool
+		other := intercepted(t, rdb, func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+			if slow.Load() && runs(cmd, registerScript) {
+				pause(ctx, 100*time.Millisecond)
+			}
+			return next(ctx, cmd)
+		})
+		s := serve(t, &Server{Redis: other, Lease: time.Second, Handlers: Handlers{OnConnect: byQuery}})
+		const users = 700 // 32 at a time: more than two seconds
+		for i := range users {
+			dial(t, fmt.Sprintf("%s?user=user-%d", s.URL, i))
+		}
+		h := s.hub.Load()
+		first := h.current.Load().server
+		slow.Store(true)
+		if err := rdb.ZRem(t.Context(), h.keys.leases(), first).Err(); err != nil {
+			t.Fatal(err)
+		}
+		redistest.Eventually(t, patience, "a new lease", func() bool { return h.current.Load().server != first })
+		second := h.current.Load().server
+		redistest.Eventually(t, 3*patience, "every directory to name the new lease", func() bool {
+			for i := range users {
+				servers := rdb.HKeys(t.Context(), h.keys.servers(fmt.Sprintf("user-%d", i))).Val()
+				if len(servers) != 1 || servers[0] != second {
+					return false
+				}
+			}
+			return true
+		})
+		if h.current.Load().server != second {
+			t.Error("the new lease was lost as well")
+		}
+	})
+}
+
+func TestARefusedConnectionIsNotAskedAgain(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		var calls atomic.Int32
+		second := make(chan struct{})
+		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{Authenticate: func(ctx context.Context, m *Message) (*User, error) {
+			calls.Add(1)
+			if string(m.Data) == "bad" {
+				<-second // is on its way
+				return nil, errors.New("no")
+			}
+			return &User{ID: "ada"}, nil
+		}}})
+		d := dial(t, s.URL)
+		d.say("bad")
+		d.say("good")
+		close(second)
+		d.expect(`{"error":"no"}`)
+		d.expectClose(CloseUnauthorized)
+		s.stop() // every message has been handled
+		if calls.Load() != 1 || online(t, outside(rdb), "ada") {
+			t.Errorf("Authenticate was called %d times, online %v", calls.Load(), online(t, outside(rdb), "ada"))
+		}
+	})
+}
+
+func TestOneUserWhoCannotBeReleasedDoesNotKeepTheOthers(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		ctx, k := outside(rdb), newKeyspace("")
+		client := (&Reaper{Redis: rdb}).jobs()
+		p := presence{rdb, k, client}
+		l, err := leases{rdb, k}.take(ctx, "dead", time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 50 {
+			if _, _, err := p.register(ctx, fmt.Sprintf("user-%d", i), l, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := rdb.RPush(ctx, k.outbox("user-0"), "unreadable").Err(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.release(ctx, "dead"); err == nil {
+			t.Error("an unreadable transition went unnoticed")
+		}
+		for i := range 50 {
+			if user := fmt.Sprintf("user-%d", i); online(t, ctx, user) {
+				t.Errorf("%s is still online", user)
+			}
+		}
+	})
+}
