@@ -105,6 +105,9 @@ func TestProgramOutlivesRedis(t *testing.T) {
 	t.Parallel()
 	server := redistest.Real(t)
 	p := start(t, []string{"PORT=0", "HOST=127.0.0.1", "REDIS_URL=redis://" + server.Addr})
+	// Every part has started when this is done; a part that is not may fail.
+	p.eventually("a push to succeed", func() bool { status, _ := p.get("/do/laundry"); return status == 200 })
+	p.waitFor("did laundry for ")
 	server.Stop()
 	p.eventually("the program not to be ready", func() bool { status, _ := p.get("/readyz"); return status == 503 })
 	if status, _ := p.get("/healthz"); status != 200 {

@@ -31,7 +31,7 @@ func BenchmarkPushToClient(b *testing.B) {
 	s := &Server{Redis: rdb, Jobs: client, Logger: quiet, Handlers: Handlers{OnConnect: byQuery}}
 	running.Go(func() { _ = s.Run(ctx) })
 	running.Go(func() { _ = (&jobs.Worker{Redis: rdb, Handlers: handlers, Logger: quiet}).Run(ctx) })
-	redistest.Eventually(b, patience, "the server to run", func() bool { return s.hub.Load() != nil })
+	redistest.Eventually(b, patience, "the server to run", s.Ready)
 	front := httptest.NewServer(s)
 	defer front.Close()
 	conn, _, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(front.URL, "http")+"?user=ada", nil)

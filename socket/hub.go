@@ -75,6 +75,12 @@ func (h *hub) enter() bool {
 	return !h.stopped
 }
 
+func (h *hub) stopping() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.stopped
+}
+
 // add makes the connection one of the hub's, unless the hub is stopping.
 func (h *hub) add(c *connection) bool {
 	h.mu.Lock()

@@ -81,7 +81,7 @@ func serve(t *testing.T, s *Server) *running {
 		})
 	}
 	t.Cleanup(stop)
-	redistest.Eventually(t, patience, "the server to run", func() bool { return s.hub.Load() != nil })
+	redistest.Eventually(t, patience, "the server to run", s.Ready)
 	return &running{s, "ws" + strings.TrimPrefix(front.URL, "http"), stop}
 }
 

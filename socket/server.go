@@ -91,12 +91,22 @@ func (s *Server) Run(ctx context.Context) error {
 	defer s.running.Store(false)
 	h := newHub(ctx, s)
 	if err := h.begin(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped before it served anybody
+		}
 		return fmt.Errorf("socket: start server: %w", err)
 	}
 	s.hub.Store(h)
 	defer s.hub.Store(nil)
 	h.run(ctx)
 	return nil
+}
+
+// Ready tells whether the server takes connections: Run is running, and is not
+// stopping.
+func (s *Server) Ready() bool {
+	h := s.hub.Load()
+	return h != nil && !h.stopping()
 }
 
 // withDefaults returns a copy of the configuration in which every limit is set.

@@ -18,7 +18,8 @@ func healthy(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ready says whether requests can be served now: whether Redis answers.
+// ready says whether requests can be served now: whether Redis answers, and the
+// sockets take connections.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	if !readOnly(w, r) {
 		return
@@ -27,6 +28,10 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	if err := s.Redis.Ping(ctx).Err(); err != nil {
 		writeError(w, http.StatusServiceUnavailable, "Redis does not answer: "+err.Error())
+		return
+	}
+	if sockets, ok := s.Socket.(interface{ Ready() bool }); ok && !sockets.Ready() {
+		writeError(w, http.StatusServiceUnavailable, "the sockets take no connections: starting or stopping")
 		return
 	}
 	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/queuerun/queuerun/jobs/redistest"
+	"github.com/queuerun/queuerun/socket"
 	"github.com/queuerun/queuerun/web"
 	"github.com/redis/go-redis/v9"
 )
@@ -62,4 +63,25 @@ func TestNotReadyWhileRedisIsAway(t *testing.T) {
 	if err := rdb.Ping(context.Background()).Err(); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestNotReadyBeforeTheSocketsAre(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		sockets := &socket.Server{Redis: rdb}
+		s := start(t, t.Context(), &web.Server{Redis: rdb, Socket: sockets})
+		if got := s.get("/readyz"); got.status != 503 || !strings.Contains(got.body, "sockets") {
+			t.Errorf("before Run: got %+v", got)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		stopped := make(chan error)
+		go func() { stopped <- sockets.Run(ctx) }()
+		redistest.Eventually(t, 10*time.Second, "/readyz to be 200", func() bool { return s.get("/readyz").status == 200 })
+		stop()
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+		if got := s.get("/readyz"); got.status != 503 {
+			t.Errorf("after Run: got %+v", got)
+		}
+	})
 }

@@ -42,7 +42,8 @@ type Server struct {
 	// that every request comes from nobody.
 	Authenticate func(*http.Request) (*socket.User, error)
 
-	// Socket serves /socket, usually a *socket.Server. Nil answers with 404.
+	// Socket serves /socket, usually a *socket.Server. Nil answers with 404. If it
+	// has a method Ready() bool, as that one has, /readyz asks it too.
 	Socket http.Handler
 
 	// Dashboard serves /monitoring and everything below it, usually a *Dashboard.
