@@ -35,6 +35,18 @@
 // the user is sent something else. A message for a user who has no connection is
 // in the log until it expires and reaches nobody.
 //
+// # What is not promised
+//
+// A command that a network holds back and delivers after its sender has given up
+// and repeated it, which a lost connection alone does not do, can double a message
+// or leave a wrong entry in a directory until the server stops. A Redis that loses
+// the last moment before a crash, as it may with appendfsync everysec, forgets the
+// connections that were opened in that moment: their users are reached again when
+// they reconnect.
+//
+// A handler's error is told to the client in its own words. Do not return what a
+// client must not read.
+//
 // # Presence
 //
 // A server has one lease for all its users, which it renews every few seconds.
