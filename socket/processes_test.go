@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -92,7 +93,14 @@ func socketMain(ctx context.Context, rdb *redis.Client, h Handlers) error {
 	front := &http.Server{Handler: s}
 	go front.Serve(l)
 	defer front.Close()
-	fmt.Println("ws://" + l.Addr().String())
+	var announcing sync.WaitGroup
+	defer announcing.Wait()
+	announcing.Go(func() {
+		for !s.Ready() && ctx.Err() == nil {
+			pause(ctx, time.Millisecond)
+		}
+		fmt.Println("ws://" + l.Addr().String())
+	})
 	return s.Run(ctx)
 }
 
