@@ -14,15 +14,15 @@ var errPanic = errors.New("internal error")
 // returns when the handler has returned. When the handler did not return in
 // time, late, if there is one, is called with an ErrTimeout at that moment, and
 // call returns that error whatever the handler did afterwards.
-func (h *hub) call(ctx context.Context, handle func(context.Context) error, late func(error)) (err error) {
+func (h *hub) call(ctx context.Context, handle func(context.Context) error, tell func(error)) (err error) {
 	timedOut := fmt.Errorf("%w after %v", ErrTimeout, h.handlers.timeout())
 	ctx, cancel := context.WithTimeoutCause(ctx, h.handlers.timeout(), timedOut)
 	defer cancel()
 	told := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(told)
-		if late != nil && errors.Is(context.Cause(ctx), ErrTimeout) {
-			late(timedOut)
+		if tell != nil && errors.Is(context.Cause(ctx), ErrTimeout) {
+			tell(timedOut)
 		}
 	})
 	defer func() {
@@ -30,11 +30,13 @@ func (h *hub) call(ctx context.Context, handle func(context.Context) error, late
 			h.log.Error("socket: handler panicked", "panic", v, "stack", string(debug.Stack()))
 			err = errPanic
 		}
-		if !stop() {
+		late := !stop()
+		if late {
 			<-told
-			if errors.Is(context.Cause(ctx), ErrTimeout) {
-				err = timedOut
-			}
+		}
+		// A handler may return its context's error before tell could be called.
+		if (late || err != nil) && errors.Is(context.Cause(ctx), ErrTimeout) {
+			err = timedOut
 		}
 	}()
 	return handle(ctx)
