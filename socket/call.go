@@ -12,7 +12,7 @@ var errPanic = errors.New("internal error")
 
 // call runs a handler with the hub's time-out and makes an error of a panic. It
 // returns when the handler has returned. When the handler did not return in
-// time, late, if there is one, is called with an ErrTimeout at that moment, and
+// time, tell, if there is one, is called with an ErrTimeout at that moment, and
 // call returns that error whatever the handler did afterwards.
 func (h *hub) call(ctx context.Context, handle func(context.Context) error, tell func(error)) (err error) {
 	timedOut := fmt.Errorf("%w after %v", ErrTimeout, h.handlers.timeout())
