@@ -29,9 +29,13 @@ func defaultBackoff(longest time.Duration) func(attempt int) time.Duration {
 
 // wait is the time until the next try of a job that failed attempt times.
 func (h Handler) wait(attempt int) time.Duration {
-	wait := max(0, h.backoff(attempt))
+	return h.bound(h.backoff(attempt))
+}
+
+// bound keeps a wait within what is allowed for the queue.
+func (h Handler) bound(wait time.Duration) time.Duration {
 	if isFIFO(h.queue) {
 		wait = min(wait, longestWait(h.queue))
 	}
-	return wait
+	return max(0, wait)
 }

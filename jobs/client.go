@@ -10,7 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Client pushes jobs. A context made by its Context method carries it to Push.
+// Client pushes jobs, and looks after those that were pushed. A context made by its Context method carries it to Push.
 // Set the fields before the first use; it may then be used by many goroutines.
 type Client struct {
 	// Prefix separates apps that share a Redis: letters, digits and . _ - :.
@@ -20,11 +20,11 @@ type Client struct {
 	// queues is accepted although no worker has started yet.
 	Handles []Handler
 
-	rdb   redis.UniversalClient
-	once  sync.Once
-	asynq *asynq.Client
-	lanes lanes
-	known sync.Map // queues that some worker has handled
+	rdb     redis.UniversalClient
+	once    sync.Once
+	encoder *asynq.Client
+	lanes   lanes
+	known   sync.Map // queues that some worker has handled
 }
 
 // NewClient returns a client that pushes to the given Redis. Closing rdb, once
@@ -42,11 +42,16 @@ func clientFrom(ctx context.Context) (*Client, error) {
 	if c == nil {
 		return nil, ErrNoClient
 	}
+	return c, c.ready()
+}
+
+// ready checks the fields and prepares the client when it is used first.
+func (c *Client) ready() error {
 	if c.rdb == nil {
-		return nil, errors.New("the client has no Redis: make it with NewClient")
+		return errors.New("the client has no Redis: make it with NewClient")
 	}
 	c.once.Do(c.start)
-	return c, checkPrefix(c.Prefix)
+	return checkPrefix(c.Prefix)
 }
 
 func (c *Client) start() {
@@ -54,7 +59,7 @@ func (c *Client) start() {
 		c.known.Store(h.queue, true)
 	}
 	c.lanes.start()
-	c.asynq = asynq.NewClientFromRedisClient(pushStore{c.rdb})
+	c.encoder = asynq.NewClientFromRedisClient(encoderStore{c.rdb})
 }
 
 // checkKnown returns ErrUnknownQueue for a queue that nothing would ever work

@@ -6,19 +6,15 @@ import (
 	"fmt"
 )
 
-// encode turns a payload into what is stored.
-func encode[T any](queue string, payload T) ([]byte, error) {
-	switch v := any(payload).(type) {
+// encode turns a payload, a result or a progress into what is stored.
+func encode(v any) ([]byte, error) {
+	switch v := v.(type) {
 	case string:
 		return []byte(v), nil
 	case []byte:
 		return v, nil
 	}
-	data, err := json.Marshal(payload)
-	if err != nil {
-		return nil, fmt.Errorf("push to queue %q: encode the payload: %w", queue, err)
-	}
-	return data, nil
+	return json.Marshal(v)
 }
 
 // decode is the inverse of encode. Its error names the queue, and the field

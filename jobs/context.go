@@ -9,6 +9,7 @@ type (
 	requestKey struct{}
 	jobKey     struct{}
 	clientKey  struct{}
+	runKey     struct{}
 )
 
 // WithUserID returns a context whose current user is id. Jobs pushed with it,

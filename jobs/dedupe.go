@@ -6,14 +6,28 @@ import (
 	"time"
 )
 
-// dedupeWindow is how long the id of a push to a group is remembered.
+// dedupeWindow is how long a push to a group is remembered.
 const dedupeWindow = 5 * time.Minute
 
-// dedupeKey is where Redis remembers which job a push repeats, or "" when the
-// job has an id of its own to be told apart by. Hashing keeps the key short and
-// the group and the id apart, whatever characters they have.
+// window is how long another push of the same is ignored, 0 when it is not.
+func (o pushOptions) window(to target) time.Duration {
+	switch {
+	case o.unique > 0:
+		return o.unique
+	case to.deduped:
+		return dedupeWindow
+	case to.grouped && !o.idSet: // An id of its own tells a job apart.
+		return dedupeWindow
+	default:
+		return 0
+	}
+}
+
+// dedupeKey is where Redis remembers which job a push repeats, or "" when it
+// repeats none. Hashing keeps the key short and the group and the id apart,
+// whatever characters they have.
 func dedupeKey(asynqQueue string, to target, data []byte, o pushOptions) string {
-	if o.idSet && !to.deduped {
+	if o.window(to) == 0 {
 		return ""
 	}
 	kind, id := "payload", data

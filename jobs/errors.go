@@ -2,8 +2,8 @@ package jobs
 
 import (
 	"errors"
-
-	"github.com/hibiken/asynq"
+	"fmt"
+	"time"
 )
 
 // The errors that errors.Is finds in what this package returns.
@@ -11,6 +11,8 @@ var (
 	// ErrNoClient: the context of a push carries no client. Handlers' contexts
 	// do; elsewhere, Client.Context makes one that does.
 	ErrNoClient = errors.New("the context carries no jobs client")
+	// ErrNoJob: the context is not that of a job's handler.
+	ErrNoJob = errors.New("the context is not that of a job's handler")
 	// ErrUnknownQueue: neither this program nor any worker of this Redis has
 	// ever handled the queue, so nothing would run the job.
 	ErrUnknownQueue = errors.New("no worker has ever handled this queue")
@@ -23,17 +25,62 @@ var (
 	// ErrDuplicate: another job has the id given with ID. Push returns the id
 	// along with it.
 	ErrDuplicate = errors.New("the queue has a job with this id")
-	// ErrTimeout is the cause of the cancellation of a handler that ran for
-	// longer than its time-out.
-	ErrTimeout = errors.New("the job's time-out passed")
-	// ErrStopping is the cause of the cancellation of a handler that was still
-	// running when the worker had waited long enough to stop.
-	ErrStopping = errors.New("the worker is stopping")
+	// ErrNotFound: the queue has no job with the id.
+	ErrNotFound = errors.New("no such job")
+	// ErrEnded: the job has succeeded or was given up.
+	ErrEnded = errors.New("the job has ended")
 )
+
+// The causes, for context.Cause, of the cancellation of a handler's context.
+var (
+	// ErrTimeout: the handler ran for longer than its time-out.
+	ErrTimeout = errors.New("the job's time-out passed")
+	// ErrStopping: the worker had waited long enough to stop.
+	ErrStopping = errors.New("the worker is stopping")
+	// ErrCancelled: the job was cancelled, with Client.Cancel or in the
+	// dashboard.
+	ErrCancelled = errors.New("the job was cancelled")
+	// ErrLeaseLost: the worker could not renew its lease in time, and another
+	// one may have taken the job over. What the handler returns is dropped then.
+	ErrLeaseLost = errors.New("the worker's lease was over")
+)
+
+// errPoison is why a job is given up that nobody has seen failing.
+var errPoison = fmt.Errorf("given up: %d workers died while they ran the job", mostRecoveries)
 
 // finalError is a failure that another try cannot mend, so the job is given up
 // at once.
 type finalError struct{ err error }
 
-func (e finalError) Error() string   { return e.err.Error() }
-func (e finalError) Unwrap() []error { return []error{e.err, asynq.SkipRetry} }
+func (e finalError) Error() string { return e.err.Error() }
+func (e finalError) Unwrap() error { return e.err }
+
+// Permanent returns the error as one that another try would not mend: a handler
+// that returns it gives its job up, whatever retries are left. A nil error
+// stays nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return finalError{err}
+}
+
+// retryError is a failure that says when to try again.
+type retryError struct {
+	err  error
+	wait time.Duration
+}
+
+func (e retryError) Error() string { return e.err.Error() }
+func (e retryError) Unwrap() error { return e.err }
+
+// RetryIn returns the error as one after which the job is tried again in d, at
+// once for zero and less, instead of when Backoff says: for a service that says
+// when it will be there again. It is charged like any failure. In a FIFO queue d
+// is at most a minute. A nil error stays nil.
+func RetryIn(err error, d time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return retryError{err, max(0, d)}
+}

@@ -17,11 +17,15 @@ const (
 // Queue.Handle makes it.
 type Handler struct {
 	queue       string
-	call        func(ctx context.Context, data []byte) error
+	call        func(ctx context.Context, data []byte) (result []byte, err error)
+	wrapped     func(ctx context.Context) error // call with its middleware
+	middleware  []Middleware
 	timeout     time.Duration
 	retries     int
 	concurrency int
 	backoff     func(attempt int) time.Duration
+	rate        rate
+	retain      time.Duration // of a job that succeeded, at least
 	err         error
 }
 

@@ -16,12 +16,13 @@ const (
 	headerRequest  = headerStart + "request"
 	headerGroup    = headerStart + "group"
 	headerQueuedAt = headerStart + "queued-at"
+	headerNotify   = headerStart + "notify"
 	headerParam    = headerStart + "param-" // followed by the key
 
 	formatVersion = "1"
 )
 
-func makeHeaders(ctx context.Context, group string, now time.Time, params map[string]string) map[string]string {
+func makeHeaders(ctx context.Context, group string, now time.Time, o pushOptions) map[string]string {
 	headers := map[string]string{
 		headerVersion:  formatVersion,
 		headerQueuedAt: now.UTC().Format(time.RFC3339Nano),
@@ -29,7 +30,10 @@ func makeHeaders(ctx context.Context, group string, now time.Time, params map[st
 	setHeader(headers, headerUser, UserID(ctx))
 	setHeader(headers, headerRequest, RequestID(ctx))
 	setHeader(headers, headerGroup, group)
-	for key, value := range params {
+	if o.notify {
+		headers[headerNotify] = "1"
+	}
+	for key, value := range o.params {
 		headers[headerParam+key] = value
 	}
 	return headers

@@ -4,104 +4,129 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"time"
 
 	"github.com/hibiken/asynq"
 )
 
-// process runs the handler for one job. Asynq calls it and deals with the
-// error.
-func (s *server) process(ctx context.Context, task *asynq.Task) error {
+// process runs the handler for a job that a fetcher has begun, and writes the
+// outcome. Asynq calls it; what it would make of an error is done by then.
+func (r *workerRun) process(ctx context.Context, _ *asynq.Task) error {
+	queue, _ := asynq.GetQueueName(ctx)
 	id, _ := asynq.GetTaskID(ctx)
-	run := s.store.runs.get(id)
-	if run == nil {
-		// The scripts were not recognised; see shape.go.
-		return fmt.Errorf("queue %q: job %q was not started by this worker", s.h.queue, id)
+	f := r.fetchers[queue]
+	if f == nil {
+		return fmt.Errorf("job %q names the queue %q, which this worker does not handle", id, queue)
 	}
-	s.run.running.Add(1)
-	defer s.run.running.Add(-1)
+	if job := f.runs.get(id); job != nil {
+		r.running.Add(1)
+		f.process(job)
+		if r.running.Add(-1) == 0 {
+			select {
+			case r.returned <- struct{}{}:
+			default:
+			}
+		}
+	}
+	return nil
+}
+
+func (f *fetcher) process(run *jobRun) {
+	job, err := f.describe(run)
+	log := f.logOf(job)
+	log.Info("job started")
 	began := time.Now()
-	job, err := s.describe(id, run, task)
+	var result []byte
 	if err == nil {
-		err = s.call(contextOf(ctx, job, task), run, task.Payload())
+		result, err = f.call(f.contextOf(run, job), run)
 	}
-	s.report(ctx, job, run, time.Since(began), err)
-	run.returnedAt = time.Now()
-	close(run.returned)
-	return err
+	o := f.h.decide(run, result, err)
+	report(log.With("duration", time.Since(began)), o)
+	o = f.commit(run, o)
+	f.end(run)
+	f.notify(job, run, o)
 }
 
 // describe makes the Job that the handler sees, even when it returns an error.
-func (s *server) describe(id string, run *jobRun, task *asynq.Task) (Job, error) {
-	job := Job{ID: id, Queue: s.h.queue, Attempt: run.attempt, Sequence: run.sequence}
-	if err := readHeaders(&job, task.Headers()); err != nil {
+func (f *fetcher) describe(run *jobRun) (Job, error) {
+	job := Job{ID: run.jobID, Queue: f.h.queue, Attempt: run.attempt, Sequence: run.sequence}
+	if err := readHeaders(&job, run.message.headers); err != nil {
 		return job, err
 	}
-	if isFIFO(s.h.queue) && !run.grouped {
-		return job, finalError{fmt.Errorf("queue %q: the job was pushed without a group, which only this package gives it", s.h.queue)}
+	if isFIFO(f.h.queue) && run.group == "" {
+		return job, finalError{fmt.Errorf("queue %q: the job was pushed without a group, which only this package gives it", f.h.queue)}
 	}
 	return job, nil
 }
 
-func contextOf(ctx context.Context, job Job, task *asynq.Task) context.Context {
-	ctx = context.WithValue(ctx, jobKey{}, job)
+func (f *fetcher) contextOf(run *jobRun, job Job) context.Context {
+	ctx := context.WithValue(run.ctx, jobKey{}, job)
+	ctx = context.WithValue(ctx, runKey{}, reporter{f, run, job})
 	ctx = WithUserID(ctx, job.UserID)
-	return WithRequestID(ctx, task.Headers()[headerRequest])
+	return WithRequestID(ctx, run.message.headers[headerRequest])
 }
 
 // call runs the handler within its time-out and returns when it has.
-func (s *server) call(ctx context.Context, run *jobRun, data []byte) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(s.run.phase.cancelled, func() { cancel(ErrStopping) })()
-	ctx, release := context.WithTimeoutCause(ctx, s.h.timeout, ErrTimeout)
+func (f *fetcher) call(ctx context.Context, run *jobRun) ([]byte, error) {
+	defer context.AfterFunc(f.run.phase.cancelled, func() { run.cancel(ErrStopping) })()
+	ctx, release := context.WithTimeoutCause(ctx, f.h.timeout, ErrTimeout)
 	defer release()
-
-	err := s.callSafely(ctx, data)
+	result, err := f.callSafely(ctx, run.message.payload)
 	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, ErrStopping) && err != nil:
-		run.giveBack = true
-		return fmt.Errorf("%w: %w", ErrStopping, err)
 	case errors.Is(cause, ErrTimeout) && err != nil:
-		return fmt.Errorf("%w (%v): %w", ErrTimeout, s.h.timeout, err)
+		return nil, fmt.Errorf("%w (%v): %w", ErrTimeout, f.h.timeout, err)
 	case errors.Is(cause, ErrTimeout):
-		return fmt.Errorf("%w (%v): the handler returned later", ErrTimeout, s.h.timeout)
+		return nil, fmt.Errorf("%w (%v): the handler returned later", ErrTimeout, f.h.timeout)
+	case cause != nil && err != nil && !errors.Is(err, cause):
+		return nil, fmt.Errorf("%w: %w", cause, err)
 	}
-	return err
+	return result, err
 }
 
-// callSafely makes an error of a panic.
-func (s *server) callSafely(ctx context.Context, data []byte) (err error) {
-	defer func() {
-		if x := recover(); x != nil {
-			job, _ := FromContext(ctx)
-			s.log.Error("handler panicked", "job", job.ID, "panic", x, "stack", string(debug.Stack()))
-			err = fmt.Errorf("the handler panicked: %v", x)
-		}
+// callSafely makes an error of a panic, and of a handler that ends its
+// goroutine instead of returning.
+func (f *fetcher) callSafely(ctx context.Context, data []byte) (result []byte, err error) {
+	done := make(chan struct{})
+	err = errors.New("the handler ended its goroutine")
+	go func() {
+		defer close(done)
+		defer func() {
+			if x := recover(); x != nil {
+				job, _ := FromContext(ctx)
+				f.log.Error("handler panicked", "job", job.ID, "panic", x, "stack", string(debug.Stack()))
+				err = fmt.Errorf("the handler panicked: %v", x)
+			}
+		}()
+		result, err = f.h.run(ctx, data)
 	}()
-	return s.h.call(ctx, data)
+	<-done
+	return result, err
+}
+
+func (f *fetcher) logOf(job Job) *slog.Logger {
+	args := make([]any, 0, 8)
+	args = append(args, "job", job.ID, "attempt", job.Attempt)
+	if job.Group != "" {
+		args = append(args, "group", job.Group)
+	}
+	if job.UserID != "" {
+		args = append(args, "user", job.UserID)
+	}
+	return f.log.With(args...)
 }
 
 // report logs what became of a run.
-func (s *server) report(ctx context.Context, job Job, run *jobRun, took time.Duration, err error) {
-	log := s.log.With("job", job.ID, "attempt", job.Attempt, "duration", took)
-	if job.Group != "" {
-		log = log.With("group", job.Group)
-	}
-	if job.UserID != "" {
-		log = log.With("user", job.UserID)
-	}
-	failed, _ := asynq.GetRetryCount(ctx)
-	retries, _ := asynq.GetMaxRetry(ctx)
-	switch {
-	case err == nil:
+func report(log *slog.Logger, o outcome) {
+	switch o.kind {
+	case succeeded:
 		log.Info("job finished")
-	case run.giveBack:
-		log.Warn("job given back", "error", err)
-	case failed >= retries || errors.Is(err, asynq.SkipRetry):
-		log.Error("job failed and is given up", "error", err)
+	case requeued:
+		log.Warn("job given back", "error", o.err)
+	case archived:
+		log.Error("job failed and is given up", "error", o.err)
 	default:
-		log.Warn("job failed", "error", err)
+		log.Warn("job failed", "error", o.err)
 	}
 }

@@ -12,37 +12,52 @@ import (
 	"github.com/hibiken/asynq"
 )
 
+const (
+	// A trip to Redis takes at most so many jobs, or so many bytes of them: it
+	// is one step, for the time of which Redis does nothing else.
+	tripJobs  = 200
+	tripBytes = 1 << 20
+)
+
+// newJob is a job that is to be pushed.
+type newJob struct {
+	id      string
+	message []byte // as asynq encodes it
+	dedupe  string // key, or ""
+}
+
 // push checks and encodes everything before it pushes the first payload.
 func (q *Queue[T]) push(ctx context.Context, to target, payloads []T, options []PushOption) ([]string, error) {
-	o := applyPushOptions(options)
+	ids, err := q.pushAll(ctx, to, payloads, applyPushOptions(options))
+	if err != nil {
+		return ids, fmt.Errorf("push to queue %q: %w", q.name, err)
+	}
+	return ids, nil
+}
+
+func (q *Queue[T]) pushAll(ctx context.Context, to target, payloads []T, o pushOptions) ([]string, error) {
 	if err := checkPush(q.name, to, o, len(payloads)); err != nil {
-		return nil, fmt.Errorf("push to queue %q: %w", q.name, err)
+		return nil, err
 	}
 	encoded := make([][]byte, len(payloads))
 	for i, payload := range payloads {
 		var err error
-		if encoded[i], err = encode(q.name, payload); err != nil {
-			return nil, err
+		if encoded[i], err = encode(payload); err != nil {
+			return nil, fmt.Errorf("encode the payload: %w", err)
 		}
 	}
 	client, err := clientFrom(ctx)
-	if err == nil {
-		err = client.checkKnown(ctx, q.name)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("push to queue %q: %w", q.name, err)
+		return nil, err
 	}
-	ids := make([]string, 0, len(encoded))
-	for _, data := range encoded {
-		id, err := client.pushOne(ctx, q.name, to, data, o)
-		if id != "" {
-			ids = append(ids, id)
-		}
-		if err != nil {
-			return ids, fmt.Errorf("push to queue %q: %w", q.name, err)
-		}
+	if err := client.checkKnown(ctx, q.name); err != nil {
+		return nil, err
 	}
-	return ids, nil
+	newJobs, err := client.newJobs(ctx, q.name, to, encoded, o)
+	if err != nil {
+		return nil, err
+	}
+	return client.store(ctx, q.name, to, newJobs, o)
 }
 
 func checkPush(queue string, to target, o pushOptions, count int) error {
@@ -55,7 +70,7 @@ func checkPush(queue string, to target, o pushOptions, count int) error {
 		return ErrNoGroup
 	case fifo && to.group == "":
 		return fmt.Errorf("the group's id is empty: %w", ErrNoGroup)
-	case fifo && !o.at.IsZero():
+	case fifo && o.timed:
 		return ErrFIFODelay
 	case !fifo && to.grouped:
 		return ErrNotFIFO
@@ -65,44 +80,88 @@ func checkPush(queue string, to target, o pushOptions, count int) error {
 	return nil
 }
 
-// pushOne has asynq encode the task and pushStore store it. The id is empty
-// when the job was not stored, and that of the job in the way with
-// ErrDuplicate.
-func (c *Client) pushOne(ctx context.Context, queue string, to target, data []byte, o pushOptions) (string, error) {
-	id := o.id
-	if id == "" {
-		id = rand.Text()
-	}
+// newJobs has asynq encode a task for each payload.
+func (c *Client) newJobs(ctx context.Context, queue string, to target, payloads [][]byte, o pushOptions) ([]newJob, error) {
 	asynqQueue := asynqQueueName(c.Prefix, queue)
+	headers := makeHeaders(ctx, to.group, time.Now(), o)
+	if err := checkText(o.id, headers); err != nil {
+		return nil, err
+	}
+	all := make([]newJob, len(payloads))
+	for i, payload := range payloads {
+		job := newJob{id: o.id, dedupe: dedupeKey(asynqQueue, to, payload, o)}
+		if !o.idSet {
+			job.id = rand.Text()
+		}
+		_, err := c.encoder.EnqueueContext(context.WithValue(ctx, newJobKey{}, &job),
+			asynq.NewTaskWithHeaders(queue, payload, headers), asynqOptions(asynqQueue, job.id, o)...)
+		if err != nil {
+			return nil, err
+		}
+		all[i] = job
+	}
+	return all, nil
+}
+
+// store takes the jobs to Redis and returns the ids of what is in the queue
+// now: for a job that repeats another, that one's. With ErrDuplicate the last id
+// is that of the job in the way.
+func (c *Client) store(ctx context.Context, queue string, to target, all []newJob, o pushOptions) ([]string, error) {
+	ids := make([]string, 0, len(all))
 	lane := c.lanes.take()
 	defer c.lanes.give(lane)
-	step := &pushStep{
-		queue: asynqQueue,
-		token: rand.Text(),
-		lane:  c.lanes.key(asynqQueue, lane),
-		group: to.group,
+	for len(all) > 0 {
+		n := trip(all)
+		stored, err := c.storeTrip(ctx, asynqQueueName(c.Prefix, queue), lane, to, all[:n], o)
+		if err != nil {
+			return ids, err
+		}
+		for i, id := range stored {
+			if id == "" {
+				return append(ids, all[i].id), fmt.Errorf("id %q: %w", all[i].id, ErrDuplicate)
+			}
+			ids = append(ids, id)
+		}
+		all = all[n:]
 	}
-	if to.grouped {
-		step.dedupe = dedupeKey(asynqQueue, to, data, o)
+	return ids, nil
+}
+
+// trip is how many of the jobs go to Redis in one step.
+func trip(all []newJob) int {
+	size := 0
+	for i, job := range all {
+		if size += len(job.message); i > 0 && size > tripBytes || i == tripJobs {
+			return i
+		}
 	}
-	headers := makeHeaders(ctx, to.group, time.Now(), o.params)
-	if err := checkText(id, headers); err != nil {
-		return "", err
+	return len(all)
+}
+
+func (c *Client) storeTrip(ctx context.Context, asynqQueue string, lane int, to target, some []newJob, o pushOptions) ([]string, error) {
+	ms := o.in.Milliseconds()
+	if o.when == "at" {
+		ms = ceilMilli(o.at)
+	} else if o.in%time.Millisecond > 0 {
+		ms++ // Never early.
 	}
-	_, err := c.asynq.EnqueueContext(context.WithValue(ctx, pushStepKey{}, step),
-		asynq.NewTaskWithHeaders(queue, data, headers), asynqOptions(asynqQueue, id, o)...)
-	// asynq makes texts of the errors it passes on; these are the original ones.
-	switch {
-	case step.err != nil:
-		return "", step.err
-	case step.conflict && !o.idSet:
-		return id, nil // Nobody else makes this id: the push was repeated.
-	case step.conflict:
-		return id, fmt.Errorf("id %q: %w", id, ErrDuplicate)
-	case err != nil:
-		return "", err
+	args := []any{rand.Text(), to.group, o.when, ms, o.window(to).Milliseconds()}
+	for _, job := range some {
+		args = append(args, job.id, job.message, job.dedupe)
 	}
-	return step.id, nil
+	ids, err := runScript(ctx, c.rdb, pushScript, asynqQueue, []string{c.lanes.key(asynqQueue, lane)}, args...).StringSlice()
+	if err == nil && len(ids) != len(some) {
+		err = errors.New("unexpected reply of the push script")
+	}
+	return ids, err
+}
+
+func ceilMilli(t time.Time) int64 {
+	ms := t.UnixMilli()
+	if time.UnixMilli(ms).Before(t) {
+		ms++
+	}
+	return ms
 }
 
 // checkText refuses what asynq's encoding, and a dashboard, cannot hold.
@@ -120,7 +179,7 @@ func checkText(id string, headers map[string]string) error {
 }
 
 func asynqOptions(asynqQueue, id string, o pushOptions) []asynq.Option {
-	options := []asynq.Option{
+	return []asynq.Option{
 		asynq.Queue(asynqQueue),
 		asynq.TaskID(id),
 		// The worker decides on retries and time-out. These are for the
@@ -129,16 +188,4 @@ func asynqOptions(asynqQueue, id string, o pushOptions) []asynq.Option {
 		asynq.Timeout(defaultTimeout),
 		asynq.Retention(o.retain),
 	}
-	if o.at.After(time.Now()) {
-		// Asynq cuts times to the second, which would start the job early.
-		options = append(options, asynq.ProcessAt(ceilTime(o.at)))
-	}
-	return options
-}
-
-func ceilTime(t time.Time) time.Time {
-	if cut := t.Truncate(time.Second); cut.Before(t) {
-		return cut.Add(time.Second)
-	}
-	return t
 }

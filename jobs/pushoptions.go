@@ -10,7 +10,12 @@ import (
 type PushOption func(*pushOptions)
 
 type pushOptions struct {
-	at     time.Time
+	timed  bool          // In or At was given
+	when   string        // "in" or "at" when the job is delayed
+	in     time.Duration // for "in"
+	at     time.Time     // for "at"
+	unique time.Duration
+	notify bool
 	id     string
 	idSet  bool
 	retain time.Duration
@@ -18,15 +23,37 @@ type pushOptions struct {
 	err    error
 }
 
-// In delays a job: it starts no earlier than d from now, and within about a
-// second of that when a worker is idle. Zero and less mean at once.
+// In delays a job: it starts no earlier than d from now, and within 250 ms of
+// that when a worker is idle. The time is kept in milliseconds, by the clock of
+// Redis. Zero and less mean at once.
 func In(d time.Duration) PushOption {
-	return func(o *pushOptions) { o.at = time.Now().Add(d) }
+	return func(o *pushOptions) {
+		if o.when, o.timed = "", true; d > 0 {
+			o.when, o.in = "in", d
+		}
+	}
 }
 
 // At delays a job until t, as In does. A time in the past means at once.
 func At(t time.Time) PushOption {
-	return func(o *pushOptions) { o.at = t }
+	return func(o *pushOptions) {
+		if o.when, o.timed = "", true; t.After(time.Now()) {
+			o.when, o.at = "at", t
+		}
+	}
+}
+
+// Unique makes another push of the same payload to the queue, within d, one
+// that is ignored: it returns the id of the first job, also after that has
+// ended. d is kept in milliseconds. In a FIFO queue, where that is so for 5
+// minutes without being asked for, it says for how long.
+func Unique(d time.Duration) PushOption {
+	return func(o *pushOptions) {
+		o.unique = d
+		if d < time.Millisecond {
+			o.fail(fmt.Errorf("Unique(%v): the time is less than a millisecond", d))
+		}
+	}
 }
 
 // ID names the job, 1 to 200 bytes of any text. While the queue has a job of

@@ -39,9 +39,9 @@ func (q *Queue[T]) Push(ctx context.Context, payload T, options ...PushOption) (
 }
 
 // PushMany pushes the payloads in order, with the same options for all, and
-// returns their ids in the same order. All are checked before the first is
-// pushed. When Redis fails in the middle it returns the ids of those that were
-// pushed, with the error.
+// returns their ids in the same order. It takes them to Redis by the hundred.
+// All are checked before the first is pushed. When Redis fails in the middle it
+// returns the ids of those that were pushed, with the error.
 func (q *Queue[T]) PushMany(ctx context.Context, payloads []T, options ...PushOption) ([]string, error) {
 	return q.push(ctx, target{}, payloads, options)
 }
@@ -65,12 +65,12 @@ func (q *Queue[T]) Handle(handle func(ctx context.Context, payload T) error, opt
 	if handle == nil {
 		h.err = fmt.Errorf("the handler is nil")
 	}
-	h.call = func(ctx context.Context, data []byte) error {
+	h.call = func(ctx context.Context, data []byte) ([]byte, error) {
 		payload, err := decode[T](q.name, data)
 		if err != nil {
-			return finalError{err}
+			return nil, finalError{err}
 		}
-		return handle(ctx, payload)
+		return nil, handle(ctx, payload)
 	}
 	return h
 }

@@ -202,6 +202,10 @@ func TestQueueTimeoutReleasesNothingUntilTheHandlerReturned(t *testing.T) {
 		}
 		waitForState(t, rdb, "slow", id, asynq.TaskStateActive)
 		close(release)
+		waitForState(t, rdb, "slow", id, asynq.TaskStateArchived) // Cancelled is not retried.
+		if err := inspect(rdb).RunTask("slow", id); err != nil {
+			t.Fatal(err)
+		}
 		waitUntilGone(t, rdb, "slow", id)
 		if overlaps.Load() > 0 {
 			t.Error("the next run began before the handler had returned")

@@ -1,21 +1,23 @@
 package jobs
 
 import (
+	"context"
 	"sync"
-	"time"
 )
 
-// jobRun is one start of a job in this process, from the dequeue until its
-// outcome is in Redis.
+// jobRun is one start of a job in this process, from the look that started it
+// until its outcome is in Redis.
 type jobRun struct {
-	id       string // of the run; Redis knows it as the job's owner
+	jobID    string
+	owner    string // worker and look, by which Redis knows who runs the job
+	worker   string // under which lease it runs
+	message  taskMessage
 	attempt  int
+	group    string // as Redis knows it, which headers could only claim
 	sequence int64
-	grouped  bool // the group is known to Redis, not only claimed by the headers
 
-	returned   chan struct{} // closed when the handler has returned
-	returnedAt time.Time     // before returned is closed
-	giveBack   bool          // likewise: the job is to go back to the queue uncharged
+	cancel context.CancelCauseFunc
+	ctx    context.Context // cancelled by cancel
 }
 
 // runs are the runs of one queue by job id.
@@ -24,13 +26,13 @@ type runs struct {
 	byID map[string]*jobRun
 }
 
-func (r *runs) add(jobID string, run *jobRun) {
+func (r *runs) add(run *jobRun) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.byID == nil {
 		r.byID = map[string]*jobRun{}
 	}
-	r.byID[jobID] = run
+	r.byID[run.jobID] = run
 }
 
 func (r *runs) get(jobID string) *jobRun {
@@ -40,31 +42,23 @@ func (r *runs) get(jobID string) *jobRun {
 }
 
 // remove forgets a run, unless the job has been started again since.
-func (r *runs) remove(jobID string, run *jobRun) {
+func (r *runs) remove(run *jobRun) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.byID[jobID] == run {
-		delete(r.byID, jobID)
+	if r.byID[run.jobID] == run {
+		delete(r.byID, run.jobID)
 	}
 }
 
-// forget removes runs that returned before the given time: asynq does not come
-// back to those whose lease was lost.
-func (r *runs) forget(before time.Time) {
+// under returns the runs that began under a lease.
+func (r *runs) under(worker string) []*jobRun {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for id, run := range r.byID {
-		if run.hasReturned() && run.returnedAt.Before(before) {
-			delete(r.byID, id)
+	var found []*jobRun
+	for _, run := range r.byID {
+		if run.worker == worker {
+			found = append(found, run)
 		}
 	}
-}
-
-func (r *jobRun) hasReturned() bool {
-	select {
-	case <-r.returned:
-		return true
-	default:
-		return false
-	}
+	return found
 }

@@ -5,7 +5,6 @@ import (
 	"embed"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -13,24 +12,32 @@ import (
 //go:embed lua/*.lua
 var luaFiles embed.FS
 
-// The steps that this package takes in Redis, each atomic. Those named after a
-// step of asynq take its place and leave the queue as asynq expects it.
+// The steps that this package takes in Redis, each atomic.
 var (
 	pushScript     = loadScript("push")
-	dequeueScript  = loadScript("dequeue")
-	doneScript     = loadScript("done")
-	completeScript = loadScript("complete")
-	retryScript    = loadScript("retry")
-	archiveScript  = loadScript("archive")
-	requeueScript  = loadScript("requeue")
+	lookScript     = loadScript("look")
+	finishScript   = loadScript("finish")
+	recoverScript  = loadScript("recover")
+	adoptScript    = loadScript("adopt")
 	sweepScript    = loadScript("sweep")
+	cancelScript   = loadScript("cancel")
+	progressScript = loadScript("progress")
+	waitScript     = loadScript("wait")
+	beatScript     = script{redis.NewScript(luaFile("beat")), luaFile("beat")}
 )
 
-// loadScript puts the shared functions before the script. The three arguments
+// script is a script with its source, for Redis that does not know it yet.
+type script struct {
+	*redis.Script
+	source string
+}
+
+// loadScript puts the shared functions before the script. The two arguments
 // they need are always the last, so a script numbers its own from 1.
-func loadScript(name string) *redis.Script {
-	const common = "local prefix, channel, now = ARGV[#ARGV - 2], ARGV[#ARGV - 1], ARGV[#ARGV]\n"
-	return redis.NewScript(common + luaFile("group") + luaFile(name))
+func loadScript(name string) script {
+	const common = "local prefix, channel = ARGV[#ARGV - 1], ARGV[#ARGV]\n"
+	source := common + luaFile("group") + luaFile(name)
+	return script{redis.NewScript(source), source}
 }
 
 func luaFile(name string) string {
@@ -41,11 +48,48 @@ func luaFile(name string) string {
 	return string(data)
 }
 
-// runScript runs a script on one queue, named as asynq names it.
-func runScript(ctx context.Context, rdb redis.Scripter, script *redis.Script, asynqQueue string, keys []string, args ...any) *redis.Cmd {
-	args = append(args[:len(args):len(args)],
-		keyPrefix(asynqQueue), wakeChannel(asynqQueue), time.Now().UnixNano())
-	return script.Run(ctx, rdb, keys, args...)
+// runScript runs a script on one queue, named as asynq names it. When the reply
+// is lost go-redis sends it again.
+func runScript(ctx context.Context, rdb redis.Scripter, s script, asynqQueue string, keys []string, args ...any) *redis.Cmd {
+	return s.Run(ctx, rdb, keys, queueArgs(asynqQueue, args)...)
+}
+
+// runOnce is runScript for a script that has to know that it is repeated: when
+// the reply is lost it returns the error.
+func runOnce(ctx context.Context, rdb redis.UniversalClient, s script, asynqQueue string, keys []string, args ...any) *redis.Cmd {
+	args = queueArgs(asynqQueue, args)
+	cmd := s.command(ctx, false, keys, args)
+	_ = rdb.Process(ctx, notRepeated{cmd})
+	if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
+		cmd = s.command(ctx, true, keys, args)
+		_ = rdb.Process(ctx, notRepeated{cmd})
+	}
+	return cmd
+}
+
+// command is the command that runs the script, inline with its source.
+func (s script) command(ctx context.Context, inline bool, keys []string, args []any) *redis.Cmd {
+	parts := make([]any, 0, 3+len(keys)+len(args))
+	if inline {
+		parts = append(parts, "eval", s.source, len(keys))
+	} else {
+		parts = append(parts, "evalsha", s.Hash(), len(keys))
+	}
+	for _, key := range keys {
+		parts = append(parts, key)
+	}
+	cmd := redis.NewCmd(ctx, append(parts, args...)...)
+	cmd.SetFirstKeyPos(3)
+	return cmd
+}
+
+// notRepeated is a command that go-redis sends at most once.
+type notRepeated struct{ *redis.Cmd }
+
+func (notRepeated) NoRetry() bool { return true }
+
+func queueArgs(asynqQueue string, args []any) []any {
+	return append(args[:len(args):len(args)], keyPrefix(asynqQueue), wakeChannel(asynqQueue))
 }
 
 // asynqQueueName is the name of a queue in asynq and its dashboard.
@@ -60,8 +104,13 @@ func asynqQueueName(prefix, queue string) string {
 // cluster.
 func keyPrefix(asynqQueue string) string { return "asynq:{" + asynqQueue + "}:" }
 
-// wakeChannel is where a push to an empty queue is announced.
+func taskKey(asynqQueue, id string) string { return keyPrefix(asynqQueue) + "t:" + id }
+
+// wakeChannel is where the workers of a queue listen.
 func wakeChannel(asynqQueue string) string { return "queuerun:wake:" + asynqQueue }
+
+// doneChannel is where the end of a job is announced to those who wait for it.
+func doneChannel(asynqQueue, id string) string { return wakeChannel(asynqQueue) + ":done:" + id }
 
 // recordKey is the set of the queues that any worker has ever handled.
 func recordKey(prefix string) string {
@@ -69,6 +118,14 @@ func recordKey(prefix string) string {
 		return "queuerun:queues"
 	}
 	return "queuerun:" + prefix + ":queues"
+}
+
+// workersKey is the set of the workers' leases, or of those that are over.
+func workersKey(prefix, which string) string {
+	if prefix != "" {
+		prefix += ":"
+	}
+	return "queuerun:{" + prefix + "workers}:" + which
 }
 
 // checkPrefix refuses what would break the names of keys and queues.

@@ -10,29 +10,22 @@ type shape int
 const (
 	shapeOther shape = iota
 	shapeEnqueue
-	shapeSchedule
 	shapeDequeue
-	shapeDone
-	shapeComplete
-	shapeRetry
-	shapeArchive
-	shapeRequeue
-	shapeForward
+	shapeFinish  // done, mark-as-complete, retry, archive or requeue
+	shapeExpired // list of the tasks whose leases are over
 )
 
 var shapes = map[string]shape{
 	"task pending":                                                              shapeEnqueue,
-	"task scheduled":                                                            shapeSchedule,
 	"pending paused active lease":                                               shapeDequeue,
-	"active lease task processed-day processed":                                 shapeDone,
-	"active lease task processed-day processed unique":                          shapeDone,
-	"active lease completed task processed-day processed":                       shapeComplete,
-	"active lease completed task processed-day processed unique":                shapeComplete,
-	"task active lease retry processed-day failed-day processed failed":         shapeRetry,
-	"task active lease archived processed-day failed-day processed failed task": shapeArchive,
-	"active lease pending task":                                                 shapeRequeue,
-	"scheduled pending":                                                         shapeForward,
-	"retry pending":                                                             shapeForward,
+	"active lease task processed-day processed":                                 shapeFinish,
+	"active lease task processed-day processed unique":                          shapeFinish,
+	"active lease completed task processed-day processed":                       shapeFinish,
+	"active lease completed task processed-day processed unique":                shapeFinish,
+	"task active lease retry processed-day failed-day processed failed":         shapeFinish,
+	"task active lease archived processed-day failed-day processed failed task": shapeFinish,
+	"active lease pending task":                                                 shapeFinish,
+	"lease":                                                                     shapeExpired,
 }
 
 func shapeOf(keys []string) shape {

@@ -3,10 +3,17 @@ package jobs
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"github.com/redis/go-redis/v9"
 )
+
+// asynqCancels is where the dashboard tells workers to cancel a job.
+const asynqCancels = "asynq:cancel"
+
+// cancelWord begins what Client.Cancel tells the workers of a queue.
+const cancelWord = "cancel:"
 
 // wakeups listens for pushes to the queues of a worker, so that an idle one
 // starts a job at once without asking Redis all the time.
@@ -16,29 +23,20 @@ type wakeups struct {
 	// connected is called when Redis has (again) been told what we listen to.
 	connected func(ctx context.Context) error
 
-	channels []string
-	signals  map[string]chan struct{} // by channel
-}
-
-// add returns the signal of a queue. It remembers one: work may be announced
-// between the look that found nothing and the wait.
-func (w *wakeups) add(asynqQueue string) <-chan struct{} {
-	if w.signals == nil {
-		w.signals = map[string]chan struct{}{}
-	}
-	channel, signal := wakeChannel(asynqQueue), make(chan struct{}, 1)
-	w.channels = append(w.channels, channel)
-	w.signals[channel] = signal
-	return signal
+	fetchers map[string]*fetcher // by channel
 }
 
 // run listens until ctx ends. What is announced while the connection is lost is
 // not heard, so all queues are looked at when it is there again.
 func (w *wakeups) run(ctx context.Context) {
-	if len(w.channels) == 0 {
+	if len(w.fetchers) == 0 {
 		return
 	}
-	pubsub := w.rdb.Subscribe(ctx, w.channels...)
+	channels := []string{asynqCancels}
+	for channel := range w.fetchers {
+		channels = append(channels, channel)
+	}
+	pubsub := w.rdb.Subscribe(ctx, channels...)
 	messages := pubsub.ChannelWithSubscriptions(redis.WithChannelSize(1000))
 	var recording sync.WaitGroup
 	defer recording.Wait()
@@ -53,26 +51,43 @@ func (w *wakeups) run(ctx context.Context) {
 			}
 			switch m := message.(type) {
 			case *redis.Message:
-				w.signal(m.Channel)
+				w.heard(m.Channel, m.Payload)
 			case *redis.Subscription:
-				w.signal(m.Channel)
-				if m.Channel == w.channels[0] {
+				if m.Channel == asynqCancels {
 					recording.Go(func() { w.record(ctx) })
+				} else {
+					w.heard(m.Channel, "")
 				}
 			}
 		}
 	}
 }
 
-func (w *wakeups) record(ctx context.Context) {
-	if err := w.connected(ctx); err != nil && ctx.Err() == nil {
-		w.log.Warn("could not record the queues", "error", err)
+func (w *wakeups) heard(channel, payload string) {
+	if channel == asynqCancels {
+		// It does not say in which queue.
+		for _, f := range w.fetchers {
+			f.cancelRun(payload)
+		}
+		return
+	}
+	f := w.fetchers[channel]
+	if id, ok := strings.CutPrefix(payload, cancelWord); ok {
+		f.cancelRun(id)
+		return
+	}
+	f.wake()
+}
+
+// cancelRun cancels the context of a job that runs here.
+func (f *fetcher) cancelRun(id string) {
+	if job := f.runs.get(id); job != nil {
+		job.cancel(ErrCancelled)
 	}
 }
 
-func (w *wakeups) signal(channel string) {
-	select {
-	case w.signals[channel] <- struct{}{}:
-	default:
+func (w *wakeups) record(ctx context.Context) {
+	if err := w.connected(ctx); err != nil && ctx.Err() == nil {
+		w.log.Warn("could not record the queues", "error", err)
 	}
 }

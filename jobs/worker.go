@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -28,7 +26,15 @@ type Worker struct {
 	// Handlers says what is run, one handler for a queue. None is fine, and
 	// nothing is run.
 	Handlers []Handler
-	// Logger gets a line for each run; nil means slog.Default().
+	// Middleware is put around every handler, the first one outermost, and
+	// outside of a handler's own.
+	Middleware []Middleware
+	// OnUpdate is called with what becomes of jobs that were pushed with
+	// NotifyUser: each progress and the end, on the worker that runs the job.
+	// Its context is like the handler's, with the job's user. An error is logged.
+	OnUpdate func(ctx context.Context, update Info) error
+	// Logger gets a line when a job starts and one when it ends; nil means
+	// slog.Default().
 	Logger *slog.Logger
 	// Drain is how long running handlers may go on when the worker stops; zero
 	// means 25 seconds.
@@ -49,19 +55,10 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err := w.check(ctx); err != nil {
 		return fmt.Errorf("start worker: %w", err)
 	}
-	r := newWorkerRun(ctx, w)
-	var background sync.WaitGroup
-	background.Go(func() { r.wakeups.run(ctx) })
-	for _, s := range r.servers {
-		background.Go(func() { s.tidy(ctx) })
-		if err := s.start(); err != nil {
-			return fmt.Errorf("start worker: %w", err) // Not with servers made just now.
-		}
+	if err := newWorkerRun(ctx, w).work(ctx); err != nil {
+		return fmt.Errorf("worker: %w", err)
 	}
-	<-ctx.Done()
-	err := r.stop()
-	background.Wait()
-	return err
+	return nil
 }
 
 func (w *Worker) check(ctx context.Context) error {
@@ -88,74 +85,6 @@ func recordQueues(ctx context.Context, rdb redis.UniversalClient, prefix string,
 	}
 	if err := rdb.SAdd(ctx, recordKey(prefix), names...).Err(); err != nil {
 		return fmt.Errorf("record the queues in Redis: %w", err)
-	}
-	return nil
-}
-
-// workerRun is one call of Worker.Run.
-type workerRun struct {
-	wakeups *wakeups
-	servers []*server
-	phase   phase
-	drain   time.Duration
-	log     *slog.Logger
-	running atomic.Int64 // handlers that have not returned
-}
-
-// phase says how far a stop has come. Each context is cancelled when it is
-// reached.
-type phase struct {
-	stopping  context.Context // no further job is started
-	cancelled context.Context // handlers are to return
-	over      context.Context // handlers are not waited for any more
-
-	cancel, end context.CancelFunc
-}
-
-func newWorkerRun(ctx context.Context, w *Worker) *workerRun {
-	r := &workerRun{drain: w.Drain, log: w.Logger}
-	if r.drain <= 0 {
-		r.drain = defaultDrain
-	}
-	if r.log == nil {
-		r.log = slog.Default()
-	}
-	r.phase.stopping = ctx
-	r.phase.cancelled, r.phase.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	r.phase.over, r.phase.end = context.WithCancel(context.WithoutCancel(ctx))
-
-	base := context.WithoutCancel(ctx)
-	if base.Value(clientKey{}) == nil {
-		client := NewClient(w.Redis)
-		client.Prefix, client.Handles = w.Prefix, w.Handlers
-		base = client.Context(base)
-	}
-	r.wakeups = &wakeups{rdb: w.Redis, log: r.log, connected: func(ctx context.Context) error {
-		return recordQueues(ctx, w.Redis, w.Prefix, w.Handlers)
-	}}
-	for _, h := range w.Handlers {
-		name := asynqQueueName(w.Prefix, h.queue)
-		r.servers = append(r.servers, newServer(r, w.Redis, base, h, name, r.wakeups.add(name)))
-	}
-	return r
-}
-
-// stop ends what Run started, after ctx was cancelled.
-func (r *workerRun) stop() error {
-	defer r.phase.cancel()
-	defer r.phase.end()
-	drained := time.AfterFunc(r.drain, r.phase.cancel)
-	defer drained.Stop()
-	over := time.AfterFunc(r.drain+drainGrace, r.phase.end)
-	defer over.Stop()
-
-	var servers sync.WaitGroup
-	for _, s := range r.servers {
-		servers.Go(s.stop)
-	}
-	servers.Wait()
-	if n := r.running.Load(); n > 0 {
-		return fmt.Errorf("stop worker: gave up on %d handlers that did not return within %v", n, r.drain+drainGrace)
 	}
 	return nil
 }

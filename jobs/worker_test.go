@@ -237,8 +237,9 @@ func TestWorkerLogsEveryRun(t *testing.T) {
 	id := must(t)(queue.Group("g").Push(ctx, 1))
 	redistest.Eventually(t, soon, "the log", func() bool { return strings.Contains(log.String(), "job finished") })
 	for _, want := range []string{
-		`msg="job failed" queue=line.fifo job=` + id + ` attempt=1 duration=`,
-		`group=g user=ada error="no luck"`,
+		`msg="job started" queue=line.fifo job=` + id + ` attempt=1 group=g user=ada`,
+		`msg="job failed" queue=line.fifo job=` + id + ` attempt=1 group=g user=ada duration=`,
+		` error="no luck"`,
 		`msg="handler panicked" queue=line.fifo job=` + id + ` panic="oh no" stack=`,
 		`error="the handler panicked: oh no"`,
 		`msg="job finished" queue=line.fifo job=` + id + ` attempt=3`,

@@ -2,65 +2,64 @@ package jobs
 
 import (
 	"context"
-	"crypto/rand"
-	"strconv"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// workStore is the Redis that the asynq server of one queue sees. It puts
-// scripts of ours in the place of asynq's for whatever starts or ends a run:
-// dequeue.go and finish.go have them. Everything else passes.
+// workStore is the Redis that a worker's asynq server sees. Jobs come to it
+// from the fetchers, and process has written their outcomes when asynq wants to
+// write them; so what asynq asks for on both occasions is answered here. Its
+// heartbeat, which the dashboard shows, and its cleaning up pass.
 type workStore struct {
 	redis.UniversalClient
-	server *server
-	signal <-chan struct{}
-	runs   runs
-
-	// Asynq dequeues in one goroutine, which alone uses these.
-	process  string // tells apart the servers of all processes
-	started  uint64 // numbers the runs
-	idle     bool   // the last look found nothing
-	unsure   bool   // the last look may have started a run and lost the reply
-	failures int    // how many looks in a row got an error
+	handoff  <-chan string   // encoded tasks
+	stopping context.Context // asynq is to stop
 }
 
-func newWorkStore(rdb redis.UniversalClient, s *server, signal <-chan struct{}) *workStore {
-	return &workStore{UniversalClient: rdb, server: s, signal: signal, process: rand.Text()}
-}
+// handoffWait bounds how long asynq waits for a task at a time: it has set the
+// end of the task's lease before it asks for one.
+const handoffWait = time.Second
 
-// EvalSha carries out a script of asynq's, or ours in its place.
+// EvalSha carries out a script of asynq's, or answers in its place.
 func (s *workStore) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
-	switch shape := shapeOf(keys); shape {
+	switch shapeOf(keys) {
 	case shapeDequeue:
-		return s.dequeue(ctx, keys, args)
-	case shapeDone, shapeComplete, shapeRetry, shapeArchive, shapeRequeue:
-		return s.finish(ctx, shape, keys, args)
-	case shapeForward:
-		return s.forward(ctx, s.UniversalClient.EvalSha(ctx, sha, keys, args...))
+		return s.dequeue(ctx)
+	case shapeFinish:
+		return valueCmd(ctx, "OK")
+	case shapeExpired:
+		return valueCmd(ctx, []any{}) // The leases are ours; see lease.go.
 	default:
 		return s.UniversalClient.EvalSha(ctx, sha, keys, args...)
 	}
 }
 
-// Eval is what asynq falls back to when Redis does not know a script yet.
-func (s *workStore) Eval(ctx context.Context, script string, keys []string, args ...any) *redis.Cmd {
-	cmd := s.UniversalClient.Eval(ctx, script, keys, args...)
-	if shapeOf(keys) == shapeForward {
-		return s.forward(ctx, cmd)
+// ZAddXX is how asynq extends the leases of tasks.
+func (s *workStore) ZAddXX(ctx context.Context, key string, _ ...redis.Z) *redis.IntCmd {
+	if kindOf(key) != "lease" {
+		return s.UniversalClient.ZAddXX(ctx, key)
 	}
+	cmd := redis.NewIntCmd(ctx)
+	cmd.SetVal(0)
 	return cmd
 }
 
-// forward announces jobs whose time has come.
-func (s *workStore) forward(ctx context.Context, cmd *redis.Cmd) *redis.Cmd {
-	if moved, err := cmd.Int(); err == nil && moved > 0 {
-		// A worker that does not hear of it looks by itself within a second.
-		_ = s.UniversalClient.Publish(ctx, wakeChannel(s.server.name), "").Err()
+// dequeue gives asynq the next task. It asks queue by queue and takes whichever
+// comes.
+func (s *workStore) dequeue(ctx context.Context) *redis.Cmd {
+	select {
+	case task := <-s.handoff:
+		return valueCmd(ctx, task)
+	default:
 	}
-	return cmd
+	timer := time.NewTimer(handoffWait)
+	defer timer.Stop()
+	select {
+	case task := <-s.handoff:
+		return valueCmd(ctx, task)
+	case <-s.stopping.Done():
+	case <-timer.C:
+	}
+	return failedCmd(ctx, redis.Nil)
 }
-
-func (s *workStore) claimKey() string { return keyPrefix(s.server.name) + "claim:" + s.process }
-
-func (s *workStore) runID() string { return s.process + ":" + strconv.FormatUint(s.started, 10) }

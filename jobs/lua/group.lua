@@ -1,29 +1,47 @@
 -- What the scripts share. Each starts with a line that sets:
 --   prefix   "asynq:{queue}:", the start of all keys of the queue
---   channel  where workers of the queue listen for work
---   now      Unix time in nanoseconds, for asynq's latency figures
+--   channel  where workers of the queue listen
 
 local function task_key(id) return prefix .. "t:" .. id end
 local function list_key(group) return prefix .. "fifo:" .. group end
 local groups_key = prefix .. "fifo-groups"
 
+-- One clock decides for all processes: that of Redis. Unix time in ms.
+local clock = redis.call("TIME")
+local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+
+-- Large numbers as Redis wants them: Lua would write an exponent.
+local function whole(n) return string.format("%.0f", n) end
+
 -- The score that parks a job until it is first in its group: 1 January 2200.
--- Asynq moves scheduled tasks when their score, a Unix time, has come.
 local parked = 7258118400
 
--- Puts a job in line for the workers. Only the first of a line is announced:
--- a worker that was woken looks again until it finds the line empty.
-local function enqueue(id)
-	redis.call("HSET", task_key(id), "state", "pending", "pending_since", now)
-	if redis.call("LPUSH", prefix .. "pending", id) == 1 then
+-- Puts a job in line for the workers, and asynq's figures know since when (in
+-- ns). Only the first of a line is announced: a worker that was woken looks
+-- again until it finds the line empty.
+local function enqueue(id, push)
+	local since = clock[1] .. string.format("%06d", tonumber(clock[2])) .. "000"
+	redis.call("HSET", task_key(id), "state", "pending", "pending_since", since)
+	if redis.call(push or "LPUSH", prefix .. "pending", id) == 1 then
 		redis.call("PUBLISH", channel, "")
 	end
 end
 
 local function park(id)
 	redis.call("HSET", task_key(id), "state", "scheduled")
-	redis.call("HDEL", task_key(id), "pending_since")
 	redis.call("ZADD", prefix .. "scheduled", parked, id)
+end
+
+-- Delays a job until at (Unix ms) in one of asynq's two sets, whose scores are
+-- whole seconds; the exact time is in a set of ours. Workers are told when it
+-- is the next of all.
+local function delay(id, state, at)
+	redis.call("HSET", task_key(id), "state", state)
+	redis.call("ZADD", prefix .. state, whole(math.ceil(at / 1000)), id)
+	redis.call("ZADD", prefix .. "due", whole(at), id)
+	if redis.call("ZRANK", prefix .. "due", id) == 0 then
+		redis.call("PUBLISH", channel, "")
+	end
 end
 
 -- Makes sure that the first job of a group can run, stepping over those that
@@ -55,36 +73,19 @@ local function leave(group, id)
 	end
 end
 
--- Ends a run: the job is no longer active. Returns false when the run is over
--- already, which is so when Redis repeats a command whose reply was lost, or
--- when the job was taken from a worker that seemed dead. A recovery has no run
--- to name and ends whichever there is.
-local function end_run(id, run)
-	if run ~= "" and redis.call("HGET", task_key(id), "run") ~= run then
-		return false
+-- Keeps a job that was given up, as asynq does: the last 10,000 of 90 days.
+-- The next of its group may run.
+local function archive(id, group, msg)
+	local key = prefix .. "archived"
+	redis.call("ZADD", key, clock[1], id)
+	redis.call("HSET", task_key(id), "msg", msg, "state", "archived")
+	local function forget(ids)
+		for _, old in ipairs(ids) do
+			redis.call("DEL", task_key(old))
+			redis.call("ZREM", key, old)
+		end
 	end
-	if redis.call("LREM", prefix .. "active", 0, id) == 0 then
-		return false
-	end
-	redis.call("ZREM", prefix .. "lease", id)
-	redis.call("HDEL", task_key(id), "run")
-	return true
-end
-
--- Adds one to a counter of the day and to its total, as asynq's figures need.
-local function count(day_key, total_key, expire_at, max)
-	if redis.call("INCR", day_key) == 1 then
-		redis.call("EXPIREAT", day_key, expire_at)
-	end
-	if redis.call("GET", total_key) == max then
-		redis.call("SET", total_key, 1)
-	else
-		redis.call("INCR", total_key)
-	end
-end
-
-local function free_unique(key, id)
-	if key and redis.call("GET", key) == id then
-		redis.call("DEL", key)
-	end
+	forget(redis.call("ZRANGEBYSCORE", key, "-inf", tonumber(clock[1]) - 90 * 86400, "LIMIT", 0, 100))
+	forget(redis.call("ZRANGE", key, 0, -10001))
+	leave(group, id)
 end

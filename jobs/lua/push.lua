@@ -1,32 +1,16 @@
--- Stores a job and puts it in line, in place of asynq's enqueue and schedule.
--- KEYS  the task, the set or list it goes to, the pusher's memory, dedupe key (optional)
--- ARGV  message, id, token of this push, score in seconds ("" for at once), group ("" in a
---       standard queue), seconds to remember the dedupe id; then prefix, channel, now
--- Returns {1, id} when the job is in the queue, {0, id} when another one has the id.
-local msg, id, token, score, group, remember = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+-- Stores jobs and puts them in line, in place of asynq's enqueue and schedule.
+-- KEYS  the pusher's memory
+-- ARGV  token of this push, group ("" in a standard queue), "" for at once, "in" or "at", ms of
+--       that, ms to remember dedupe ids, then id, message and dedupe key ("" for none) of each
+--       job; then prefix, channel
+-- Returns the id of each job that is in the queue now, or "" where another one has the id.
+local token, group, when, ms, remember = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 
 -- A client repeats a command whose reply was lost. The job may be done and
 -- forgotten by then, so a pusher's last push is remembered by itself.
-if redis.call("GET", KEYS[3]) == token then
-	return {1, id}
-end
-if KEYS[4] then
-	local first = redis.call("GET", KEYS[4])
-	if first then
-		return {1, first}
-	end
-end
-if redis.call("EXISTS", KEYS[1]) == 1 then
-	return {0, id}
-end
-redis.call("SET", KEYS[3], token, "EX", 60)
-if KEYS[4] then
-	redis.call("SET", KEYS[4], id, "EX", remember)
-end
-redis.call("HSET", KEYS[1], "msg", msg)
-if group ~= "" then
-	local seq = redis.call("INCR", prefix .. "fifo-seq")
-	redis.call("HSET", KEYS[1], "fifo_group", group, "fifo_seq", seq)
+local again = redis.call("GET", KEYS[1]) == token
+
+local function join(id)
 	redis.call("SADD", groups_key, group)
 	if redis.call("RPUSH", list_key(group), id) == 1 then
 		enqueue(id)
@@ -34,10 +18,42 @@ if group ~= "" then
 		park(id)
 		settle(group)
 	end
-elseif score ~= "" then
-	redis.call("HSET", KEYS[1], "state", "scheduled")
-	redis.call("ZADD", KEYS[2], score, id)
-else
-	enqueue(id)
 end
-return {1, id}
+
+local function store(id, msg, dedupe)
+	local first = dedupe ~= "" and redis.call("GET", dedupe)
+	if first then
+		return first
+	end
+	if again then
+		return id
+	end
+	local key = task_key(id)
+	if redis.call("EXISTS", key) == 1 then
+		return ""
+	end
+	if dedupe ~= "" then
+		redis.call("SET", dedupe, id, "PX", remember)
+	end
+	if group ~= "" then
+		redis.call("HSET", key, "msg", msg, "fifo_group", group, "fifo_seq", redis.call("INCR", prefix .. "fifo-seq"))
+		join(id)
+		return id
+	end
+	redis.call("HSET", key, "msg", msg)
+	if when == "" then
+		enqueue(id)
+	else
+		delay(id, "scheduled", when == "in" and now + ms or tonumber(ms))
+	end
+	return id
+end
+
+local ids = {}
+for i = 6, #ARGV - 2, 3 do
+	ids[#ids + 1] = store(ARGV[i], ARGV[i + 1], ARGV[i + 2])
+end
+if not again then
+	redis.call("SET", KEYS[1], token, "EX", 60)
+end
+return ids

@@ -1,0 +1,38 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+)
+
+// Cancel gives a job up on somebody's behalf. One that waits, for its time, a
+// retry or its turn, is deleted, and its group goes on without it. One that
+// runs has its context cancelled with the cause ErrCancelled, and when its
+// handler returns an error after that it is archived, not retried; when it
+// succeeds nevertheless, it has succeeded. Cancel does not wait for the handler.
+//
+// It returns ErrNotFound when the queue has no such job, and ErrEnded when the
+// job has succeeded or was given up before.
+func (c *Client) Cancel(ctx context.Context, queue, id string) error {
+	if err := c.cancel(ctx, queue, id); err != nil {
+		return fmt.Errorf("cancel job %q of queue %q: %w", id, queue, err)
+	}
+	return nil
+}
+
+func (c *Client) cancel(ctx context.Context, queue, id string) error {
+	if err := c.ready(); err != nil {
+		return err
+	}
+	name := asynqQueueName(c.Prefix, queue)
+	what, err := runScript(ctx, c.rdb, cancelScript, name, []string{taskKey(name, id)}, id).Text()
+	switch {
+	case err != nil:
+		return err
+	case what == "":
+		return ErrNotFound
+	case what == "over":
+		return ErrEnded
+	}
+	return nil
+}

@@ -1,0 +1,72 @@
+package jobs
+
+import (
+	"context"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// idleCheck is how often idle queues are looked at, all of them at once. It is
+// how late a job is found whose push was not announced: one from a foreign
+// asynq client, or one that was run in the dashboard.
+const idleCheck = time.Second
+
+// watchIdle wakes idle fetchers when there is something in their queues, until
+// ctx ends. What it costs does not grow with the number of queues.
+func (r *workerRun) watchIdle(ctx context.Context) {
+	tick := time.NewTicker(idleCheck)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			r.checkIdle(ctx)
+		}
+	}
+}
+
+func (r *workerRun) checkIdle(ctx context.Context) {
+	var idle []*fetcher
+	var keys []string
+	for _, f := range r.fetchers {
+		if f.idle.Load() {
+			prefix := keyPrefix(f.name)
+			idle = append(idle, f)
+			keys = append(keys, prefix+"pending", prefix+"scheduled", prefix+"retry")
+		}
+	}
+	if len(keys) == 0 {
+		return
+	}
+	if some, err := anyExists(ctx, r.rdb, keys); err == nil && !some {
+		return
+	}
+	for _, f := range idle {
+		f.wake()
+	}
+}
+
+// anyExists asks for all keys at once; where they live on several servers, in
+// one pipeline.
+func anyExists(ctx context.Context, rdb redis.UniversalClient, keys []string) (bool, error) {
+	if single, ok := rdb.(*redis.Client); ok {
+		n, err := single.Exists(ctx, keys...).Result()
+		return n > 0, err
+	}
+	pipe := rdb.Pipeline()
+	answers := make([]*redis.IntCmd, len(keys))
+	for i, key := range keys {
+		answers[i] = pipe.Exists(ctx, key)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return false, err
+	}
+	for _, answer := range answers {
+		if answer.Val() > 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}

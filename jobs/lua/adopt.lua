@@ -1,0 +1,13 @@
+-- Puts jobs back in line that an asynq server of somebody else held when it died. Those of our own
+-- workers have no lease of asynq's.
+-- KEYS  asynq's leases
+-- ARGV  Unix seconds of the last lease that is certainly over; then prefix, channel
+-- Returns how many.
+local ids = redis.call("ZRANGEBYSCORE", KEYS[1], "-inf", ARGV[1], "LIMIT", 0, 100)
+for _, id in ipairs(ids) do
+	redis.call("ZREM", KEYS[1], id)
+	if redis.call("LREM", prefix .. "active", 1, id) == 1 and redis.call("EXISTS", task_key(id)) == 1 then
+		enqueue(id, "RPUSH")
+	end
+end
+return #ids

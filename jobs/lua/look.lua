@@ -1,0 +1,140 @@
+-- Starts the next jobs that may run, in place of asynq's forward and dequeue.
+-- KEYS  pending
+-- ARGV  worker, run (worker:number of this look), how many, "again" when the reply to this look
+--       was lost, at most so many starts (0 for any) per so many ms; then prefix, channel
+-- Returns {whether there may be more, ms until the rate allows more, Unix ms when the next delayed
+-- job is due (0 when none is delayed), then id, message, start number, group and sequence of each}.
+-- Fails with GONE when the worker was taken for dead: its jobs are others' now.
+local worker, run, most, again = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == "again"
+local rate, per = tonumber(ARGV[5]), tonumber(ARGV[6])
+local reply = {0, 0, 0}
+
+if redis.call("EXISTS", prefix .. "gone:" .. worker) == 1 then
+	return redis.error_reply("GONE the worker was taken for dead")
+end
+
+local function add(id, msg, starts, group, seq)
+	for _, value in ipairs({id, msg, tonumber(starts), group or "", tonumber(seq or 0)}) do
+		reply[#reply + 1] = value
+	end
+end
+
+-- Puts jobs in line whose time has come.
+local function forward()
+	local due = prefix .. "due"
+	for _, id in ipairs(redis.call("ZRANGEBYSCORE", due, "-inf", whole(now), "LIMIT", 0, 200)) do
+		redis.call("ZREM", due, id)
+		local state = redis.call("HGET", task_key(id), "state")
+		if (state == "scheduled" or state == "retry") and redis.call("ZREM", prefix .. state, id) == 1 then
+			enqueue(id)
+		end
+	end
+	-- Jobs of foreign asynq clients have no exact time.
+	for _, state in ipairs({"scheduled", "retry"}) do
+		for _, id in ipairs(redis.call("ZRANGEBYSCORE", prefix .. state, "-inf", clock[1], "LIMIT", 0, 200)) do
+			redis.call("ZREM", prefix .. state, id)
+			redis.call("ZREM", due, id)
+			if redis.call("EXISTS", task_key(id)) == 1 then
+				enqueue(id)
+			end
+		end
+	end
+end
+
+local function next_due()
+	local soonest = 0
+	local function consider(key, unit)
+		local first = redis.call("ZRANGE", prefix .. key, 0, 0, "WITHSCORES")
+		local at = first[2] and tonumber(first[2]) * unit
+		if at and (soonest == 0 or at < soonest) then
+			soonest = at
+		end
+	end
+	consider("due", 1)
+	consider("scheduled", 1000)
+	consider("retry", 1000)
+	return soonest
+end
+
+-- A job of a group runs only as its first. One that was given up and is run
+-- again by hand joins the end of its group.
+local function in_turn(group, id)
+	local list = list_key(group)
+	if redis.call("LINDEX", list, 0) == id then
+		return true
+	end
+	if not redis.call("LPOS", list, id) then
+		redis.call("RPUSH", list, id)
+		redis.call("SADD", groups_key, group)
+	end
+	return settle(group) == id
+end
+
+-- How long until the rate allows one more start: never more than rate in any
+-- time of the length per.
+local function limited()
+	if rate == 0 then
+		return 0
+	end
+	local oldest = redis.call("LINDEX", prefix .. "rate", rate - 1)
+	return oldest and math.max(0, tonumber(oldest) + per - now) or 0
+end
+
+local function note_start()
+	if rate > 0 then
+		redis.call("LPUSH", prefix .. "rate", whole(now))
+		redis.call("LTRIM", prefix .. "rate", 0, rate - 1)
+		redis.call("PEXPIRE", prefix .. "rate", per)
+	end
+end
+
+-- Moves the next job from pending to active. Returns false when there is none.
+local function start()
+	local id = redis.call("RPOPLPUSH", prefix .. "pending", prefix .. "active")
+	if not id then
+		return false
+	end
+	local msg, group, seq, starts = unpack(redis.call("HMGET", task_key(id), "msg", "fifo_group", "fifo_seq", "starts"))
+	if msg and (not group or in_turn(group, id)) then
+		starts = tonumber(starts or 0) + 1
+		redis.call("HSET", task_key(id), "state", "active", "run", run, "starts", starts)
+		note_start()
+		add(id, msg, starts, group, seq)
+		return true
+	end
+	redis.call("LREM", prefix .. "active", 1, id)
+	if msg then
+		park(id)
+	end
+	return true
+end
+
+if again then
+	for _, id in ipairs(redis.call("LRANGE", prefix .. "active", 0, -1)) do
+		local owner, msg, starts, group, seq =
+			unpack(redis.call("HMGET", task_key(id), "run", "msg", "starts", "fifo_group", "fifo_seq"))
+		if owner == run then
+			add(id, msg, starts, group, seq)
+		end
+	end
+	reply[1] = 1
+	return reply
+end
+
+forward()
+if redis.call("EXISTS", prefix .. "paused") == 0 then
+	-- Jobs out of turn are passed over, but not without end in one step.
+	for _ = 1, most + 100 do
+		reply[2] = limited()
+		if reply[2] > 0 or #reply >= 3 + 5 * most then
+			break
+		end
+		if not start() then
+			reply[3] = next_due()
+			return reply
+		end
+	end
+	reply[1] = 1
+end
+reply[3] = next_due()
+return reply

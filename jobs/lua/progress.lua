@@ -1,0 +1,9 @@
+-- Notes how far a run has come.
+-- KEYS  task
+-- ARGV  run, progress; then prefix, channel
+-- Returns 1, or 0 when the run is not the job's any more.
+if redis.call("HGET", KEYS[1], "run") ~= ARGV[1] then
+	return 0
+end
+redis.call("HSET", KEYS[1], "progress", ARGV[2])
+return 1

@@ -1,0 +1,7 @@
+-- Notes that somebody waits for the end of a job.
+-- KEYS  task
+-- ARGV  prefix, channel
+if redis.call("EXISTS", KEYS[1]) == 1 then
+	redis.call("HSET", KEYS[1], "waited", "1")
+end
+return 1

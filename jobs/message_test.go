@@ -1,0 +1,90 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/queuerun/queuerun/jobs/redistest"
+	"github.com/redis/go-redis/v9"
+)
+
+// asynqTask has asynq store a task, and returns its key and asynq's encoding.
+func asynqTask(t testing.TB, rdb *redis.Client) (id string, message []byte) {
+	t.Helper()
+	info, err := asynq.NewClientFromRedisClient(rdb).Enqueue(
+		asynq.NewTaskWithHeaders("kind", []byte("payload"), map[string]string{"a": "b", "c": ""}),
+		asynq.Queue("q"), asynq.MaxRetry(3), asynq.Timeout(time.Second), asynq.Deadline(time.Now()),
+		asynq.Unique(time.Hour), asynq.Retention(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	message, err = rdb.HGet(context.Background(), taskKey("q", info.ID), "msg").Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.ID, message
+}
+
+func TestMessageIsReadAsAsynqWroteIt(t *testing.T) {
+	_, raw := asynqTask(t, redistest.Embedded(t))
+	m, err := parseMessage(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.kind != "kind" || string(m.payload) != "payload" || len(m.headers) != 2 || m.headers["a"] != "b" ||
+		m.retention != 60 || m.uniqueKey == "" || m.retried != 0 || m.lastError != "" {
+		t.Errorf("read %+v", m)
+	}
+}
+
+func TestFailedMessageIsWhatAsynqReads(t *testing.T) {
+	rdb := redistest.Embedded(t)
+	id, raw := asynqTask(t, rdb)
+	size := 0
+	for charged := range 100 {
+		m, err := parseMessage(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw = m.failed(errors.New("bad \xff text"), charged, 1<<31-1)
+		if size == 0 {
+			size = len(raw)
+		}
+		rdb.HSet(context.Background(), taskKey("q", id), "msg", raw)
+		got, err := asynq.NewInspectorFromRedisClient(rdb).GetTaskInfo("q", id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Retried != charged || got.MaxRetry != 1<<31-1 || got.LastErr != "bad \uFFFD text" || got.LastFailedAt.IsZero() ||
+			got.Type != "kind" || string(got.Payload) != "payload" || got.Retention != time.Minute || got.Headers["a"] != "b" {
+			t.Fatalf("asynq reads %+v", got)
+		}
+	}
+	if len(raw) > size+4 {
+		t.Errorf("the message grew from %d to %d bytes", size, len(raw))
+	}
+}
+
+func FuzzParseMessage(f *testing.F) {
+	_, raw := asynqTask(f, redistest.Embedded(f))
+	f.Add(raw)
+	f.Add([]byte{})
+	f.Add([]byte{0x7a, 0x02, 0x0a, 0x05})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		m, err := parseMessage(raw)
+		if err != nil {
+			return
+		}
+		again, err := parseMessage(m.failed(errors.New("x"), 7, 9))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again.retried != 7 || again.lastError != "x" || !bytes.Equal(again.payload, m.payload) || again.retention != m.retention {
+			t.Errorf("%+v became %+v", m, again)
+		}
+	})
+}

@@ -1,0 +1,160 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+)
+
+// workerRun is one call of Worker.Run.
+type workerRun struct {
+	rdb      redis.UniversalClient
+	base     context.Context // of all handlers' contexts
+	log      *slog.Logger
+	drain    time.Duration
+	onUpdate func(context.Context, Info) error
+
+	lease    *lease
+	fetchers map[string]*fetcher // by queue, as asynq has it
+	wakeups  *wakeups
+	commits  commits
+	handoff  chan string // tasks, from the fetchers to asynq's server
+	server   *asynq.Server
+
+	phase     phase
+	running   atomic.Int64  // handlers that have not returned
+	returned  chan struct{} // gets one when running may have come to 0
+	unsettled atomic.Bool   // the outcome of a run could not be written
+}
+
+// phase says how far a stop has come. Each context is cancelled when it is
+// reached.
+type phase struct {
+	stopping  context.Context // no further job is started
+	cancelled context.Context // handlers are to return
+	over      context.Context // handlers are not waited for any more
+
+	cancel, end context.CancelFunc
+}
+
+func newWorkerRun(ctx context.Context, w *Worker) *workerRun {
+	r := &workerRun{rdb: w.Redis, log: w.Logger, drain: w.Drain, onUpdate: w.OnUpdate}
+	if r.drain <= 0 {
+		r.drain = defaultDrain
+	}
+	if r.log == nil {
+		r.log = slog.Default()
+	}
+	r.phase.stopping = ctx
+	r.phase.cancelled, r.phase.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	r.phase.over, r.phase.end = context.WithCancel(context.WithoutCancel(ctx))
+	r.base = context.WithoutCancel(ctx)
+	if r.base.Value(clientKey{}) == nil {
+		client := NewClient(w.Redis)
+		client.Prefix, client.Handles = w.Prefix, w.Handlers
+		r.base = client.Context(r.base)
+	}
+	r.handoff, r.returned = make(chan string), make(chan struct{}, 1)
+	r.commits = commits{rdb: w.Redis, commands: make(chan finishCommand)}
+	r.lease = &lease{rdb: w.Redis, prefix: w.Prefix, log: r.log, dropped: r.dropRuns}
+	r.wakeups = &wakeups{rdb: w.Redis, log: r.log, fetchers: map[string]*fetcher{}, connected: func(ctx context.Context) error {
+		return recordQueues(ctx, w.Redis, w.Prefix, w.Handlers)
+	}}
+	r.fetchers = map[string]*fetcher{}
+	for _, h := range w.Handlers {
+		name := asynqQueueName(w.Prefix, h.queue)
+		f := newFetcher(r, h.with(w.Middleware), name)
+		r.fetchers[name] = f
+		r.wakeups.fetchers[wakeChannel(name)] = f
+		r.lease.queues = append(r.lease.queues, name)
+	}
+	r.server = newServer(r)
+	return r
+}
+
+// work runs jobs until the worker is to stop, and returns when all has ended.
+func (r *workerRun) work(ctx context.Context) error {
+	if len(r.fetchers) == 0 {
+		<-ctx.Done()
+		return nil
+	}
+	if err := r.lease.take(ctx); err != nil {
+		return err
+	}
+	if err := r.server.Start(asynq.HandlerFunc(r.process)); err != nil {
+		return err // Not with a server made just now.
+	}
+	var fetching, helping, committing sync.WaitGroup
+	for _, f := range r.fetchers {
+		fetching.Go(func() { f.fetch(ctx) })
+	}
+	for _, help := range []func(context.Context){r.wakeups.run, r.watchIdle, r.tidy} {
+		helping.Go(func() { help(ctx) })
+	}
+	helping.Go(func() { r.lease.run(r.phase.over) })
+	for range 2 { // One trip is prepared while the other is under way.
+		committing.Go(func() { r.commits.run(r.phase.over) })
+	}
+	<-ctx.Done()
+	fetching.Wait()
+	err := r.stop()
+	helping.Wait()
+	committing.Wait()
+	return err
+}
+
+// stop waits for the handlers, within bounds, when no further job is started.
+func (r *workerRun) stop() error {
+	defer r.phase.cancel()
+	defer r.phase.end()
+	drained := time.AfterFunc(r.drain, r.phase.cancel)
+	defer drained.Stop()
+	over := time.AfterFunc(r.drain+drainGrace, r.phase.end)
+	defer over.Stop()
+
+	r.server.Stop() // Asynq's Shutdown alone would start jobs for a moment.
+	r.server.Shutdown()
+	r.waitForHandlers()
+	if n := r.running.Load(); n > 0 {
+		return fmt.Errorf("stop worker: gave up on %d handlers that did not return within %v", n, r.drain+drainGrace)
+	}
+	if r.unsettled.Load() {
+		return nil // The lease has to expire, so that the jobs are recovered.
+	}
+	ctx, cancel := context.WithTimeout(r.phase.over, time.Second)
+	defer cancel()
+	if err := r.lease.release(ctx); err != nil {
+		r.log.Warn("could not end the worker's lease", "error", err)
+	}
+	return nil
+}
+
+// waitForHandlers waits also for those that asynq has left, because their jobs
+// were cancelled in the dashboard.
+func (r *workerRun) waitForHandlers() {
+	for r.running.Load() > 0 {
+		select {
+		case <-r.returned:
+		case <-r.phase.over.Done():
+			return
+		}
+	}
+}
+
+// dropRuns cancels the handlers that run under a lost lease.
+func (r *workerRun) dropRuns(worker string) (ended bool) {
+	ended = true
+	for _, f := range r.fetchers {
+		for _, job := range f.runs.under(worker) {
+			ended = false
+			job.cancel(ErrLeaseLost)
+		}
+	}
+	return ended
+}
