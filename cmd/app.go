@@ -39,6 +39,9 @@ type App struct {
 	// in.
 	Authenticate func(*http.Request) (*socket.User, error)
 
+	// Middleware is put around the handlers of all jobs, the first one outermost.
+	Middleware []jobs.Middleware
+
 	// Origins are the sites whose pages may open a socket, besides the one that
 	// the request is for: "https://app.example.com". Main adds ALLOWED_ORIGINS, a
 	// list separated by commas.

@@ -115,12 +115,17 @@ func (p *process) parts() *group {
 	}
 	if p.roles.has(Worker) {
 		w := &jobs.Worker{Redis: p.store.client, Prefix: p.app.Prefix, Handlers: p.handlers,
-			Logger: p.app.Logger, Drain: p.app.Drain}
+			Middleware: p.app.Middleware, OnUpdate: sendUpdate, Logger: p.app.Logger, Drain: p.app.Drain}
 		g.add(work, "worker", w.Run)
 		r := &socket.Reaper{Redis: p.store.client, Prefix: p.app.Prefix, Jobs: p.jobs, Logger: p.app.Logger}
 		g.add(work, "reaper", r.Run)
 	}
 	return g
+}
+
+// sendUpdate tells the user of a job pushed with jobs.NotifyUser what became of it.
+func sendUpdate(ctx context.Context, update jobs.Info) error {
+	return socket.To(update.Job.UserID).Send(ctx, map[string]jobs.Info{"job": update})
 }
 
 func (p *process) sockets() *socket.Server {
