@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -57,41 +58,63 @@ func TestUniqueEndsAfterItsTime(t *testing.T) {
 	})
 }
 
-// lateness pushes jobs with the given delays and returns how much later than
-// asked each was started.
-func lateness(t *testing.T, rdb *redis.Client, delays []time.Duration) []time.Duration {
+// machine measures how late this machine is with a timer and a trip to Redis,
+// so that a test does not blame the worker for it.
+func machine(t *testing.T, rdb *redis.Client) (lateness func() time.Duration) {
 	t.Helper()
-	queue := jobs.NewQueue[int64]("later")
-	var late journal[time.Duration]
-	handler := queue.Handle(func(_ context.Context, due int64) error {
-		late.add(time.Since(time.Unix(0, due)))
-		return nil
-	})
-	startWorker(t, rdb, handler)
-	ctx := clientContext(rdb, handler)
-	for i, d := range delays {
-		due := time.Now().Add(d)
-		option := jobs.In(d)
-		if i%2 == 1 {
-			option = jobs.At(due)
+	ctx, cancel := context.WithCancel(context.Background())
+	worst := make(chan time.Duration, 1)
+	go func() {
+		var most time.Duration
+		for ctx.Err() == nil {
+			due := time.Now().Add(10 * time.Millisecond)
+			time.Sleep(time.Until(due))
+			rdb.Ping(context.Background())
+			most = max(most, time.Since(due))
 		}
-		must(t)(queue.Push(ctx, due.UnixNano(), option))
-	}
-	return late.waitFor(t, len(delays), "the delayed jobs")
+		worst <- most
+	}()
+	lateness = sync.OnceValue(func() time.Duration {
+		cancel()
+		return <-worst
+	})
+	t.Cleanup(func() { lateness() })
+	return lateness
 }
+
+// inTime is how late a job may be started that was delayed, when the machine
+// itself is this late. A start takes a handful of steps that may each be.
+func inTime(machine time.Duration) time.Duration { return 250*time.Millisecond + 5*machine }
 
 func TestDelayedJobsStartInTime(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
-		var delays []time.Duration
+		queue := jobs.NewQueue[int64]("later")
+		var late journal[time.Duration]
+		handler := queue.Handle(func(_ context.Context, due int64) error {
+			late.add(time.Since(time.Unix(0, due)))
+			return nil
+		})
+		startWorker(t, rdb, handler)
+		ctx := clientContext(rdb, handler)
+		noise := machine(t, rdb)
 		for i := range 20 {
 			// The last is the first that is due.
-			delays = append(delays, time.Duration(2000-97*i)*time.Millisecond+345*time.Microsecond)
-		}
-		for _, late := range lateness(t, rdb, delays) {
-			if late < 0 || late > 250*time.Millisecond {
-				t.Errorf("a job was started %v after its time, want 0 to 250 ms", late)
+			d := time.Duration(2000-97*i)*time.Millisecond + 345*time.Microsecond
+			due := time.Now().Add(d)
+			option := jobs.In(d)
+			if i%2 == 1 {
+				option = jobs.At(due)
 			}
+			must(t)(queue.Push(ctx, due.UnixNano(), option))
 		}
+		got := late.waitFor(t, 20, "the delayed jobs")
+		if early := slices.Min(got); early < 0 {
+			t.Errorf("a job was started %v early", -early)
+		}
+		if most, limit := slices.Max(got), inTime(noise()); most > limit {
+			t.Errorf("a job was started %v late, want %v at most", most, limit)
+		}
+		t.Logf("started between %v and %v late", slices.Min(got), slices.Max(got))
 	})
 }
 
@@ -109,12 +132,14 @@ func TestRetriesStartInTime(t *testing.T) {
 			}
 			return nil
 		}, jobs.Backoff(func(int) time.Duration { return 150 * time.Millisecond }))
+		noise := machine(t, rdb)
 		startWorker(t, rdb, handler)
 		must(t)(queue.Push(clientContext(rdb, handler), 1))
 		got := starts.waitFor(t, 3, "the retries")
+		limit := inTime(noise())
 		for i, want := range []time.Duration{150 * time.Millisecond, 333 * time.Millisecond} {
-			if after := got[i+1].Sub(got[i]); after < want || after > want+250*time.Millisecond {
-				t.Errorf("retry %d came after %v, want %v to 250 ms more", i+1, after, want)
+			if after := got[i+1].Sub(got[i]); after < want || after > want+limit {
+				t.Errorf("retry %d came after %v, want %v to %v more", i+1, after, want, limit)
 			}
 		}
 	})
@@ -132,17 +157,19 @@ func TestForeignJobsAreFoundWithinASecond(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		noise := machine(t, rdb)
+		var took []time.Duration
 		for range 3 {
 			pushed := time.Now()
 			enqueue()
-			if took := (<-seen).Sub(pushed); took > 1500*time.Millisecond {
-				t.Errorf("a foreign job was found after %v", took)
-			}
+			took = append(took, (<-seen).Sub(pushed))
 		}
 		due := time.Now().Add(time.Second).Truncate(time.Second) // asynq cuts it
 		enqueue(asynq.ProcessAt(due))
-		if late := (<-seen).Sub(due); late < 0 || late > 1500*time.Millisecond {
-			t.Errorf("a foreign delayed job was found %v after its time", late)
+		took = append(took, (<-seen).Sub(due))
+		limit := time.Second + inTime(noise())
+		if slices.Min(took) < 0 || slices.Max(took) > limit {
+			t.Errorf("foreign jobs were found after %v, want %v at most; the last was delayed", took, limit)
 		}
 	})
 }
@@ -179,20 +206,16 @@ func TestRateHoldsAcrossWorkers(t *testing.T) {
 					must(t)(queue.Group(string(rune('a'+i%7))).Push(ctx, i))
 				}
 			}
+			began := time.Now()
 			for range 3 {
 				startWorker(t, rdb, handler)
 			}
 			got := starts.waitFor(t, 4*n, "the jobs")
 			slices.SortFunc(got, time.Time.Compare)
-			// A handler notes its start a little after Redis counted it.
-			const noise = 100 * time.Millisecond
-			for i := n; i < len(got); i++ {
-				if within := got[i].Sub(got[i-n]); within < per-noise {
-					t.Errorf("%s: %d jobs started within %v", name, n+1, within)
+			for i, start := range got {
+				if after, want := start.Sub(began), time.Duration(i/n)*per; after < want {
+					t.Errorf("%s: job %d was started after %v, want %v or later", name, i, after, want)
 				}
-			}
-			if took := got[len(got)-1].Sub(got[0]); took < 3*per-noise || took > 3*per+2*time.Second {
-				t.Errorf("%s: the jobs took %v, want a little over %v", name, took, 3*per)
 			}
 		}
 	})
