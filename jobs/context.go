@@ -5,11 +5,11 @@ import "context"
 // The keys under which a context carries what a handler needs. Each is a type
 // of its own, so no other package can read or overwrite the value.
 type (
-	userKey    struct{}
-	requestKey struct{}
-	jobKey     struct{}
-	clientKey  struct{}
-	runKey     struct{}
+	userKey     struct{}
+	requestKey  struct{}
+	jobKey      struct{}
+	clientKey   struct{}
+	progressKey struct{}
 )
 
 // WithUserID returns a context whose current user is id. Jobs pushed with it,

@@ -17,8 +17,8 @@ const (
 // Queue.Handle makes it.
 type Handler struct {
 	queue       string
-	call        func(ctx context.Context, data []byte) (result []byte, err error)
-	wrapped     func(ctx context.Context) error // call with its middleware
+	handle      func(ctx context.Context, payload []byte) (result []byte, err error)
+	wrapped     func(ctx context.Context) error // handle with its middleware
 	middleware  []Middleware
 	timeout     time.Duration
 	retries     int

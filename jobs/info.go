@@ -5,8 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-
-	"github.com/redis/go-redis/v9"
+	"time"
 )
 
 // State is where a job is. The names are asynq's, which the dashboard shows.
@@ -28,6 +27,11 @@ func (s State) Ended() bool { return s == Completed || s == Archived }
 type Info struct {
 	Job   Job
 	State State
+	// Payload is what was pushed, as it is stored; Queue.Decode reads it.
+	Payload []byte
+	// Due is when a delayed or failed job is to start, in milliseconds. It is
+	// zero for others, and for a job that waits behind another of its group.
+	Due time.Time
 	// Failed counts the failures that were charged, which Retries limits.
 	Failed int
 	// Progress is the last one that the handler gave, as it is stored; nil
@@ -82,14 +86,22 @@ func (c *Client) get(ctx context.Context, queue, id string) (Info, error) {
 		return Info{}, err
 	}
 	name := asynqQueueName(c.Prefix, queue)
-	return readInfo(queue, id, c.rdb.HMGet(ctx, taskKey(name, id), infoFields...))
-}
-
-func readInfo(queue, id string, cmd *redis.SliceCmd) (Info, error) {
-	values, err := cmd.Result()
+	pipe := c.rdb.Pipeline()
+	task, due := pipe.HMGet(ctx, taskKey(name, id), infoFields...), pipe.ZScore(ctx, keyPrefix(name)+"due", id)
+	_, _ = pipe.Exec(ctx) // Each has its own error; the second has one for most jobs.
+	values, err := task.Result()
 	if err != nil {
 		return Info{}, err
 	}
+	info, err := readInfo(queue, id, values)
+	if ms := due.Val(); ms > 0 && (info.State == Scheduled || info.State == Retrying) {
+		info.Due = time.UnixMilli(int64(ms))
+	}
+	return info, err
+}
+
+// readInfo makes an Info of the values of infoFields.
+func readInfo(queue, id string, values []any) (Info, error) {
 	text := func(i int) string { s, _ := values[i].(string); return s }
 	if values[0] == nil || values[1] == nil {
 		return Info{}, ErrNotFound
@@ -101,17 +113,14 @@ func readInfo(queue, id string, cmd *redis.SliceCmd) (Info, error) {
 	info := Info{
 		Job:       Job{ID: id, Queue: queue},
 		State:     State(text(1)),
+		Payload:   message.payload,
 		Failed:    message.retried,
 		LastError: message.lastError,
+		Progress:  bytesOf(text(5)),
+		Result:    bytesOf(text(6)),
 	}
 	if info.State == Completed {
 		info.LastError = "" // It was an earlier run's.
-	}
-	if values[5] != nil {
-		info.Progress = []byte(text(5))
-	}
-	if values[6] != nil && text(6) != "" {
-		info.Result = []byte(text(6))
 	}
 	if err := readHeaders(&info.Job, message.headers); err != nil {
 		return info, err
@@ -120,4 +129,12 @@ func readInfo(queue, id string, cmd *redis.SliceCmd) (Info, error) {
 	info.Job.Group = text(3)
 	info.Job.Sequence, _ = strconv.ParseInt(text(4), 10, 64)
 	return info, nil
+}
+
+// bytesOf is nil for what is not there.
+func bytesOf(s string) []byte {
+	if s == "" {
+		return nil
+	}
+	return []byte(s)
 }

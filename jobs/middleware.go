@@ -27,7 +27,7 @@ type call struct {
 func (h Handler) with(outer []Middleware) Handler {
 	next := func(ctx context.Context) (err error) {
 		c, _ := ctx.Value(callKey{}).(*call)
-		c.result, err = h.call(ctx, c.payload)
+		c.result, err = h.handle(ctx, c.payload)
 		return err
 	}
 	for i := len(h.middleware) - 1; i >= 0; i-- {
@@ -40,8 +40,8 @@ func (h Handler) with(outer []Middleware) Handler {
 	return h
 }
 
-// run calls the handler through its middleware.
-func (h Handler) run(ctx context.Context, payload []byte) ([]byte, error) {
+// callWrapped calls the handler through its middleware.
+func (h Handler) callWrapped(ctx context.Context, payload []byte) ([]byte, error) {
 	c := &call{payload: payload}
 	err := h.wrapped(context.WithValue(ctx, callKey{}, c))
 	return c.result, err

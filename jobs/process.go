@@ -2,10 +2,8 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -40,7 +38,9 @@ func (f *fetcher) process(run *jobRun) {
 	began := time.Now()
 	var result []byte
 	if err == nil {
-		result, err = f.call(f.contextOf(run, job), run)
+		stop := context.AfterFunc(f.run.phase.cancelled, func() { run.cancel(ErrStopping) })
+		result, err = f.h.call(f.contextOf(run, job), f.log, run.message.payload)
+		stop()
 	}
 	o := f.h.decide(run, result, err)
 	report(log.With("duration", time.Since(began)), o)
@@ -63,46 +63,9 @@ func (f *fetcher) describe(run *jobRun) (Job, error) {
 
 func (f *fetcher) contextOf(run *jobRun, job Job) context.Context {
 	ctx := context.WithValue(run.ctx, jobKey{}, job)
-	ctx = context.WithValue(ctx, runKey{}, reporter{f, run, job})
+	ctx = context.WithValue(ctx, progressKey{}, progressFunc(reporter{f, run, job}.progress))
 	ctx = WithUserID(ctx, job.UserID)
 	return WithRequestID(ctx, run.message.headers[headerRequest])
-}
-
-// call runs the handler within its time-out and returns when it has.
-func (f *fetcher) call(ctx context.Context, run *jobRun) ([]byte, error) {
-	defer context.AfterFunc(f.run.phase.cancelled, func() { run.cancel(ErrStopping) })()
-	ctx, release := context.WithTimeoutCause(ctx, f.h.timeout, ErrTimeout)
-	defer release()
-	result, err := f.callSafely(ctx, run.message.payload)
-	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, ErrTimeout) && err != nil:
-		return nil, fmt.Errorf("%w (%v): %w", ErrTimeout, f.h.timeout, err)
-	case errors.Is(cause, ErrTimeout):
-		return nil, fmt.Errorf("%w (%v): the handler returned later", ErrTimeout, f.h.timeout)
-	case cause != nil && err != nil && !errors.Is(err, cause):
-		return nil, fmt.Errorf("%w: %w", cause, err)
-	}
-	return result, err
-}
-
-// callSafely makes an error of a panic, and of a handler that ends its
-// goroutine instead of returning.
-func (f *fetcher) callSafely(ctx context.Context, data []byte) (result []byte, err error) {
-	done := make(chan struct{})
-	err = errors.New("the handler ended its goroutine")
-	go func() {
-		defer close(done)
-		defer func() {
-			if x := recover(); x != nil {
-				job, _ := FromContext(ctx)
-				f.log.Error("handler panicked", "job", job.ID, "panic", x, "stack", string(debug.Stack()))
-				err = fmt.Errorf("the handler panicked: %v", x)
-			}
-		}()
-		result, err = f.h.run(ctx, data)
-	}()
-	<-done
-	return result, err
 }
 
 func (f *fetcher) logOf(job Job) *slog.Logger {

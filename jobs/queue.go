@@ -26,6 +26,13 @@ func NewQueue[T any](name string) *Queue[T] {
 	return &Queue[T]{name}
 }
 
+// Name returns the name given to NewQueue.
+func (q *Queue[T]) Name() string { return q.name }
+
+// Decode reads a stored payload, such as that of an Info, as handlers get it.
+// Its error names the queue, and the field where the payload does not fit.
+func (q *Queue[T]) Decode(payload []byte) (T, error) { return decode[T](q.name, payload) }
+
 // Push puts a job in the queue and returns its id. The job belongs to the user
 // and the request of ctx, which also carries the client.
 //
@@ -65,7 +72,7 @@ func (q *Queue[T]) Handle(handle func(ctx context.Context, payload T) error, opt
 	if handle == nil {
 		h.err = fmt.Errorf("the handler is nil")
 	}
-	h.call = func(ctx context.Context, data []byte) ([]byte, error) {
+	h.handle = func(ctx context.Context, data []byte) ([]byte, error) {
 		payload, err := decode[T](q.name, data)
 		if err != nil {
 			return nil, finalError{err}

@@ -20,7 +20,7 @@ func HandleResult[T, R any](q *Queue[T], handle func(ctx context.Context, payloa
 	if handle == nil {
 		h.err = fmt.Errorf("the handler is nil")
 	}
-	h.call = func(ctx context.Context, data []byte) ([]byte, error) {
+	h.handle = func(ctx context.Context, data []byte) ([]byte, error) {
 		payload, err := decode[T](q.name, data)
 		if err != nil {
 			return nil, finalError{err}
