@@ -11,53 +11,100 @@
 // What a push needs to know comes with its context: the [Client], which has the
 // connection, and the user and the request on whose behalf the work is done.
 // Handlers are given such a context, so that what a job pushes belongs to the
-// same user.
+// same user. The client also looks after jobs by their id: Get, Wait, Cancel.
 //
-// # What is promised
+// # Retries
 //
-// A job is run at least once. It is done when its handler returns nil; an
-// error, a panic or a time-out is a failure, and the job is tried again after a
-// while, until it succeeds or its retries are used up. Then it is kept in the
-// archive and can be run from there. Nothing else of a job starts before its
-// handler has returned, even if that takes longer than the time-out. A payload
-// that cannot be decoded goes to the archive at once. The worker that runs a
-// job decides on retries and time-out, not the program that pushed it.
+// A job is run at least once. It is done when its handler returns nil. An
+// error, a panic or a time-out is a failure, and the job is tried again when
+// [Backoff] or [RetryIn] say so, until it succeeds or its [Retries] are used up.
+// Then, or at once after a [Permanent] error or with a payload that cannot be
+// decoded, it goes to the archive, from where it can be run again. The worker
+// that runs a job decides on all this, not the program that pushed it. Nothing
+// else of a job starts before its handler has returned, even if that takes
+// longer than the time-out.
+//
+// # FIFO queues and dedupe
 //
 // A queue whose name ends in ".fifo" has groups. The jobs of a group run one at
 // a time in the order in which they were pushed, and a failing job holds its
-// group back until it succeeds or is given up. Groups run side by side. Pushing
-// the same again within five minutes is ignored (see [Group.Dedupe]).
+// group back until it succeeds or is given up. Groups run side by side. A group
+// is a list of job ids; the first is in line for the workers, the others are
+// parked as tasks that are scheduled for the year 2200, where the dashboard
+// shows them. The step that ends a job, for good, lets the next one run. A job
+// that was deleted or given up is stepped over, one that is run by hand out of
+// turn is parked again, and one that is run from the archive joins the end.
 //
-// Replies that get lost between Redis and this program neither lose a job nor
-// double it, nor run one twice that is done.
+// Pushing the same again within five minutes to a group is ignored, and Push
+// returns the id of the first job, also when that has ended: the same payload,
+// or the same id given to [Group.Dedupe]. [Unique] does so for standard queues.
+//
+// # Recovery
+//
+// A worker process has one lease on all jobs that it runs, renewed every two
+// seconds. When it was not renewed for ten, by the clock of Redis, another
+// worker of the queue puts its jobs back in line: within 13 seconds or so of
+// the death. No retry is charged, and [Job].Attempt counts the start. The fifth
+// recovery of a job gives it up, or a job that kills its workers would go on
+// for ever. Each start writes a run id into the task, and every step that ends
+// a run names it: a worker that was only stopped or cut off, and comes back
+// after its jobs were given to others, can change nothing of them any more. The
+// contexts of its handlers are cancelled with [ErrLeaseLost], and it goes on
+// under a new lease.
+//
+// A command whose reply was lost is repeated, and the scripts notice that: it
+// neither loses a job nor doubles it, nor runs one again that is done. The
+// outcome of a run is written until Redis takes it. When Redis was away, each
+// worker renews its lease before any looks for the dead.
 //
 // # What is not promised
 //
 // A job may be run again although its handler had returned: when the worker
-// dies, or cannot reach Redis for long, between the two. Handlers that must not
-// do a thing twice have to notice by themselves; [Job] has an id for that. A
-// worker that dies leaves its jobs leased for up to two minutes, and their
-// groups waiting. A job started early never happens by this package's clock,
-// but clocks of different machines differ. What the dashboard removes or runs
-// in a FIFO queue is noticed within a few seconds.
+// dies, or is out of reach of Redis until its lease is over, before the outcome
+// is written. And for that long two handlers may be at work on one job, when
+// the first worker was not dead: its outcome is dropped, but not what it did.
+// Handlers that must not do a thing twice have to notice by themselves; [Job]
+// has an id for that. For the same reason a group may see a job begin again
+// while a worker that was taken for dead still runs it, but never a later one.
+//
+// What Redis itself forgets is forgotten. With appendfsync everysec a crash of
+// its machine can take the last second or two: jobs pushed in it are lost
+// although Push returned their ids, and jobs that ended in it are run again.
+// With appendfsync always neither happens. A fail-over to a replica loses what
+// had not reached it.
+//
+// In and At, and the leases, go by the clock of Redis; [Job].QueuedAt by the
+// pusher's. What the dashboard removes or runs in a FIFO queue is noticed
+// within about five seconds, elsewhere within one. A Push whose context or
+// connection ended may have stored its job all the same. Jobs of one queue may
+// be started by a worker in another order than they were pushed, unless it is a
+// FIFO queue.
 //
 // # How it stands on Asynq
 //
-// Asynq encodes tasks, keeps the leases of running jobs and moves delayed ones.
-// The steps that must be atomic with a group or a wake-up are scripts of this
-// package, in the directory lua. They take the place of Asynq's scripts with
-// the same meaning, which pushstore.go and workstore.go recognise by the keys
-// they are given (shape.go). Beside Asynq's keys of a queue there are
+// One asynq server runs the jobs of a worker. It reports to the dashboard, and
+// cleans up what was kept for its time. A fetcher for each queue (fetch.go)
+// asks Redis for as many jobs as have a free slot and hands them to the server;
+// workstore.go, the Redis that the server sees, answers where asynq would ask
+// for itself. An idle fetcher waits to be told of work, on a channel of Redis,
+// and one EXISTS each second over the keys of all idle queues finds what was not
+// announced. process.go runs the handler, and commit.go writes what became of
+// the job, together with others that ended at the same time. The steps in Redis
+// are scripts, in the directory lua. Beside Asynq's keys of a queue there are
 //
+//	asynq:{queue}:due             delayed and failed jobs by the ms in which they are to start
 //	asynq:{queue}:fifo:<group>    list of the group's job ids, the first may run
 //	asynq:{queue}:fifo-groups     set of the groups that have jobs
 //	asynq:{queue}:fifo-seq        number of the last job
-//	asynq:{queue}:dedupe:<hash>   id of the first job of a dedupe id, for 5 minutes
+//	asynq:{queue}:dedupe:<hash>   id of the first job of a dedupe id
 //	asynq:{queue}:push:<lane>     last push of a pusher, to recognise its repetition
-//	asynq:{queue}:claim:<worker>  last job that a worker started, likewise
+//	asynq:{queue}:rate            the last starts, for Rate
+//	asynq:{queue}:gone:<worker>   a worker that was taken for dead, for a day
 //
-// and in a task's hash the fields starts, run (who runs it now), fifo_group and
-// fifo_seq. A job that is not the first of its group is parked as a task
-// scheduled for the year 2200. "queuerun:queues" is the set of queues that any
-// worker has handled; with a prefix, it and the queues' names contain it.
+// and in a task's hash the fields starts, run (which worker runs it, from which
+// look), ended (the last run), recoveries, fifo_group, fifo_seq, progress,
+// waited and cancelled. "queuerun:{workers}:live" and ":dead" are the workers'
+// leases for each of their queues, and "queuerun:queues" is the set of queues
+// that any worker has handled; with a prefix, these and the queues' names
+// contain it.
 package jobs
