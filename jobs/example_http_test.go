@@ -41,8 +41,9 @@ func ExampleQueue_HTTP() {
 	}
 	handlers := []jobs.Handler{Signups.Handle(welcome)}
 	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
 	worker := &jobs.Worker{Redis: rdb, Handlers: handlers, Logger: slog.New(slog.DiscardHandler)}
-	stopped := make(chan error)
+	stopped := make(chan error, 1)
 	go func() { stopped <- worker.Run(ctx) }()
 
 	mux := http.NewServeMux()

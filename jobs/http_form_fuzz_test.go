@@ -48,7 +48,7 @@ func FuzzForm(f *testing.F) {
 		if err != nil {
 			return
 		}
-		data, err := encode("fuzz", payload)
+		data, err := encode(payload)
 		if err != nil {
 			t.Fatalf("form %q: accepted and not encoded: %v", body, err)
 		}
@@ -73,7 +73,7 @@ func FuzzMultipart(f *testing.F) {
 		if err != nil {
 			return
 		}
-		data, err := encode("fuzz", payload)
+		data, err := encode(payload)
 		if err != nil {
 			t.Fatalf("body %q: accepted and not encoded: %v", body, err)
 		}

@@ -60,34 +60,49 @@ func TestHTTPPushesTheBody(t *testing.T) {
 	})
 }
 
-// What the path says goes where Group and Dedupe put it.
+// A push is told apart by the queue, the group and the dedupe id, not by its
+// payload.
 func TestHTTPDedupes(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
-		line := jobs.NewQueue[order]("line.fifo")
-		ctx := clientContext(rdb, line.Handle(ignore[order]))
+		line, orders := jobs.NewQueue[order]("line.fifo"), jobs.NewQueue[order]("orders")
+		ctx := clientContext(rdb, line.Handle(ignore[order]), orders.Handle(ignore[order]))
 		mux := http.NewServeMux()
 		mux.Handle("/line/{group}/{dedupe}", line.HTTP())
-		push := func(path, body string) string {
-			t.Helper()
-			answer := do(ctx, mux, "POST", path, "application/json", body)
-			if answer.Code != http.StatusAccepted {
-				t.Fatalf("POST %s: %d %s", path, answer.Code, answer.Body)
+		mux.Handle("/orders/{dedupe}", orders.HTTP())
+		ids := map[string]string{}
+		for _, test := range []struct{ path, order, repeats string }{
+			{"/line/g1/d1", "o1", ""},
+			{"/line/g1/d1", "o2", "/line/g1/d1"},
+			{"/line/g1/d2", "o1", ""},
+			{"/line/g2/d1", "o1", ""},
+			{"/orders/d1", "o1", ""},
+			{"/orders/d1", "o2", "/orders/d1"},
+			{"/orders/d2", "o1", ""},
+		} {
+			answer := do(ctx, mux, "POST", test.path, "application/json", `{"id":"`+test.order+`"}`)
+			id := answer.Header().Get("X-Job-Id")
+			if answer.Code != http.StatusAccepted || id == "" {
+				t.Fatalf("POST %s: %d %s", test.path, answer.Code, answer.Body)
 			}
-			return answer.Header().Get("X-Job-Id")
+			if test.repeats != "" && id != ids[test.repeats] {
+				t.Errorf("POST %s again: job %q, want %q", test.path, id, ids[test.repeats])
+			}
+			if test.repeats == "" {
+				ids[test.path] = id
+			}
 		}
-		first := push("/line/g1/d1", `{"id":"o1"}`)
-		if again := push("/line/g1/d1", `{"id":"o2"}`); again != first {
-			t.Errorf("the repeated push made job %q, want %q", again, first)
+		for path, id := range ids {
+			queue := "orders"
+			if strings.HasPrefix(path, "/line") {
+				queue = "line.fifo"
+			}
+			info, err := inspect(rdb).GetTaskInfo(queue, id)
+			if err != nil || !strings.Contains(string(info.Payload), `"o1"`) {
+				t.Errorf("POST %s made %+v, %v", path, info, err)
+			}
 		}
-		if id := push("/line/g1/d2", `{"id":"o1"}`); id == first {
-			t.Errorf("another dedupe id gave job %q as well", id)
-		}
-		if id := push("/line/g2/d1", `{"id":"o1"}`); id == first {
-			t.Errorf("another group gave job %q as well", id)
-		}
-		info, err := inspect(rdb).GetTaskInfo("line.fifo", first)
-		if err != nil || !strings.Contains(string(info.Payload), `"o1"`) {
-			t.Errorf("the job is %+v, %v", info, err)
+		if n := len(rdb.Keys(t.Context(), "asynq:{*}:t:*").Val()); n != len(ids) {
+			t.Errorf("%d jobs are stored, want %d", n, len(ids))
 		}
 	})
 }
