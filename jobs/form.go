@@ -18,11 +18,15 @@ import (
 // that contain themselves have no other limit.
 const maxFormDepth = 32
 
-// formValue returns what encoding/json has to be given for the type t: maps,
+// formFields remembers the fields of the types that one form fills, which may
+// need them for each of many elements.
+type formFields map[reflect.Type][]jsonField
+
+// value returns what encoding/json has to be given for the type t: maps,
 // slices and scalars, or nil for nothing at all. The names in the form are
 // relative to path, where the name "" stands for the value at path itself.
 // Only the type can tell whether a text is meant as number, bool or string.
-func formValue(t reflect.Type, form url.Values, path string) (any, error) {
+func (f formFields) value(t reflect.Type, form url.Values, path string) (any, error) {
 	t = base(t)
 	values := form[""]
 	switch kind := t.Kind(); {
@@ -38,7 +42,7 @@ func formValue(t reflect.Type, form url.Values, path string) (any, error) {
 	case decodesItself(t):
 		return formText(t, values, path)
 	case kind == reflect.Slice || kind == reflect.Array:
-		return formSlice(t.Elem(), form, path)
+		return f.slice(t.Elem(), form, path)
 	case kind == reflect.Interface && len(values) > 1:
 		return values, nil
 	case kind != reflect.Struct && kind != reflect.Map:
@@ -46,17 +50,19 @@ func formValue(t reflect.Type, form url.Values, path string) (any, error) {
 	case strings.Join(values, "") != "":
 		return nil, fmt.Errorf("field %q has fields of its own and takes no text", path)
 	case kind == reflect.Map:
-		return formMap(t.Elem(), form, path)
+		return f.mapping(t.Elem(), form, path)
 	}
-	return formStruct(t, form, path)
+	return f.structure(t, form, path)
 }
 
-func formStruct(t reflect.Type, form url.Values, path string) (any, error) {
-	fields := jsonFields(t, nil)
+func (f formFields) structure(t reflect.Type, form url.Values, path string) (any, error) {
+	if f[t] == nil {
+		f[t] = jsonFields(t, nil)
+	}
 	inside := map[jsonField]url.Values{}
 	// In a fixed order, or the last value of "a" and "A" would change.
 	for _, name := range slices.Sorted(maps.Keys(form)) {
-		field, rest, ok := findField(fields, name)
+		field, rest, ok := findField(f[t], name)
 		if !ok {
 			continue
 		}
@@ -65,13 +71,15 @@ func formStruct(t reflect.Type, form url.Values, path string) (any, error) {
 		}
 		inside[field][rest] = append(inside[field][rest], form[name]...)
 	}
-	fields = slices.DeleteFunc(fields, func(f jsonField) bool { return inside[f] == nil })
-	if len(fields) == 0 && path != "" {
+	if len(inside) == 0 && path != "" {
 		return nil, nil
 	}
 	object := map[string]any{}
-	for _, field := range fields {
-		value, err := formValue(field.kind, inside[field], join(path, field.name))
+	for _, field := range f[t] {
+		if inside[field] == nil {
+			continue
+		}
+		value, err := f.value(field.kind, inside[field], join(path, field.name))
 		if err != nil {
 			return nil, err
 		}
@@ -90,7 +98,7 @@ func formStruct(t reflect.Type, form url.Values, path string) (any, error) {
 	return object, nil
 }
 
-func formMap(elem reflect.Type, form url.Values, path string) (any, error) {
+func (f formFields) mapping(elem reflect.Type, form url.Values, path string) (any, error) {
 	if delete(form, ""); len(form) == 0 && path != "" {
 		return nil, nil
 	}
@@ -99,7 +107,7 @@ func formMap(elem reflect.Type, form url.Values, path string) (any, error) {
 		if !utf8.ValidString(key) {
 			return nil, fmt.Errorf("field %q: its name is not valid UTF-8", join(path, key))
 		}
-		value, err := formValue(elem, url.Values{"": values}, join(path, key))
+		value, err := f.value(elem, url.Values{"": values}, join(path, key))
 		if err != nil {
 			return nil, err
 		}
@@ -110,10 +118,10 @@ func formMap(elem reflect.Type, form url.Values, path string) (any, error) {
 	return object, nil
 }
 
-// formSlice takes the values of a repeated field, and then the elements that
+// slice takes the values of a repeated field, and then the elements that
 // are given by number. The numbers say only in which order those come, so that
 // a large one costs nothing.
-func formSlice(elem reflect.Type, form url.Values, path string) (any, error) {
+func (f formFields) slice(elem reflect.Type, form url.Values, path string) (any, error) {
 	var elements []url.Values
 	for _, value := range form[""] {
 		elements = append(elements, url.Values{"": {value}})
@@ -135,7 +143,7 @@ func formSlice(elem reflect.Type, form url.Values, path string) (any, error) {
 	}
 	var array []any
 	for i, element := range elements {
-		value, err := formValue(elem, element, join(path, strconv.Itoa(i)))
+		value, err := f.value(elem, element, join(path, strconv.Itoa(i)))
 		if err != nil {
 			return nil, err
 		}

@@ -10,6 +10,10 @@ import (
 	"reflect"
 )
 
+// maxParts is how many parts a multipart body may have: as many as package url
+// allows fields in another form.
+const maxParts = 10_000
+
 // readURLEncoded returns the fields of an application/x-www-form-urlencoded
 // body.
 func readURLEncoded(body []byte) (url.Values, error) {
@@ -28,13 +32,16 @@ func readMultipart(body io.Reader, boundary string) (url.Values, error) {
 		return nil, errors.New("the form's content type has no boundary")
 	}
 	form := url.Values{}
-	for parts := multipart.NewReader(body, boundary); ; {
+	parts := multipart.NewReader(body, boundary)
+	for n := 0; ; n++ {
 		part, err := parts.NextPart()
-		if err == io.EOF {
+		switch {
+		case err == io.EOF:
 			return form, nil
-		}
-		if err != nil {
+		case err != nil:
 			return nil, errors.New("the form is malformed: a part or the closing boundary is missing")
+		case n == maxParts:
+			return nil, fmt.Errorf("the form has more than %d parts", maxParts)
 		}
 		name := part.FormName()
 		content, err := io.ReadAll(part)
@@ -52,7 +59,7 @@ func decodeForm[T any](form url.Values, err error) (payload T, _ error) {
 		return payload, err
 	}
 	form.Del("") // A field without a name goes nowhere.
-	value, err := formValue(reflect.TypeFor[T](), form, "")
+	value, err := formFields{}.value(reflect.TypeFor[T](), form, "")
 	if err != nil {
 		return payload, err
 	}

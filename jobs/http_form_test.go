@@ -105,6 +105,7 @@ func TestHTTPDecodesForms(t *testing.T) {
 		{"extra.%ff=1", "", "its name is not valid UTF-8"},
 		{"code=x", "", `field "code"`},
 		{strings.Repeat("within.", 100) + "name=x", "", "nested too deeply"},
+		{strings.Repeat("name=x&", 10_001), "", "exceeded limit"},
 		{"a=1;b=2", "", "semicolon"},
 	} {
 		checkBody[purchase](t, redistest.Embedded(t), "application/x-www-form-urlencoded", test.form, test.stored, test.refused)
@@ -129,6 +130,7 @@ func TestHTTPDecodesBodiesByTheirType(t *testing.T) {
 		checkBody[purchase](t, rdb, multi, parts, read, "")
 		checkBody[purchase](t, rdb, multi, binary, "", `field "name" is not valid UTF-8`)
 		checkBody[purchase](t, rdb, multi, "--b--\r\n", `{}`, "")
+		checkBody[purchase](t, rdb, multi, strings.Repeat("--b\r\nX: y\r\n\r\n\r\n", 10_001)+"--b--\r\n", "", "more than 10000 parts")
 		checkBody[*purchase](t, rdb, multi, parts, read, "")
 		checkBody[*purchase](t, rdb, urlencoded, "unknown=1", `{}`, "")
 		checkBody[map[string]string](t, rdb, urlencoded, form, `{"k":"2","x.y":"3"}`, "")
