@@ -26,12 +26,12 @@ import (
 // bool is true, false, 1, 0, on or off, times and other types with an
 // UnmarshalText or UnmarshalJSON get the text, and []byte gets the bytes. A
 // field left blank stays zero. An uploaded file counts as a field with its
-// content.
+// content. A form has at most 10,000 fields, no deeper than 32 dots.
 //
 // The path's {group} is the group of a FIFO queue, and {dedupe} an id for the
 // job: a second push of it within 5 minutes is ignored and answered with the
 // first job's id. The other path values, and the first value of each name in
-// the query, are the job's Params; the path's come before the query's.
+// the query, are the job's Params; where both have a name, the path counts.
 //
 // What is wrong is answered as {"error": "..."}:
 //
@@ -40,7 +40,8 @@ import (
 //	405  a method other than POST
 //	413  more than 1 MiB
 //	415  a content type that the queue does not take
-//	503  the job could not be stored, or no worker has ever handled the queue
+//	503  the job could not be stored, or no worker has ever handled the queue,
+//	     or the queue has no groups and the path has {group}
 //
 // What lies behind a 503 is logged with slog and not told to the client.
 func (q *Queue[T]) HTTP() http.Handler {
