@@ -1,33 +1,54 @@
 package jobs
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"mime"
 	"net/http"
-	"regexp"
 )
 
-// maxBody is how large a payload may be that HTTP takes.
-const maxBody = 1 << 20
-
-// HTTP returns a handler that pushes the body of a POST request as a job and
+// HTTP returns a handler that pushes the body of a POST request as a job. It
 // answers 202 with the job's id in the header X-Job-Id and as {"id": "..."}.
+// The request's context carries the client and the user, as for Push.
 //
-// The body is JSON (Content-Type application/json), or for a Queue[string] or
-// Queue[[]byte] anything, up to 1 MiB. The group of a FIFO queue is the
-// path's {group}; the other path values and the query become Job.Params, the
-// first value of each. What is wrong is answered as {"error": "..."}: 400 for
-// the payload or the group, 405, 413 and 415 as usual, 503 when the job could
-// not be stored. The request's context carries the client and the user.
+// A Queue[string] or Queue[[]byte] takes a body of any content type as it is.
+// Any other T takes JSON (application/json, or a type that ends in +json); and
+// if it is a struct or a map, or a pointer to one, also a form
+// (application/x-www-form-urlencoded or multipart/form-data). A body has at
+// most 1 MiB.
+//
+// A form's fields go where encoding/json would put a member of their name, and
+// unknown ones are ignored. "address.city" is the field city of address, and
+// "lines.0.sku" that of the first of lines; slices also take a field that is
+// repeated, where anything else takes the last value. Numbers are decimal, a
+// bool is true, false, 1, 0, on or off, times and other types with an
+// UnmarshalText or UnmarshalJSON get the text, and []byte gets the bytes. A
+// field left blank stays zero. An uploaded file counts as a field with its
+// content. A form has at most 10,000 fields, no deeper than 32 dots.
+//
+// The path's {group} is the group of a FIFO queue, and {dedupe} an id for the
+// job: a second push of it within 5 minutes is ignored and answered with the
+// first job's id. The other path values, and the first value of each name in
+// the query, are the job's Params; where both have a name, the path counts.
+//
+// What is wrong is answered as {"error": "..."}:
+//
+//	400  a payload that does not fit, naming the field; a missing or empty
+//	     group; an empty dedupe id; path or query not in UTF-8
+//	405  a method other than POST
+//	413  more than 1 MiB
+//	415  a content type that the queue does not take
+//	503  the job could not be stored, or no worker has ever handled the queue,
+//	     or the queue has no groups and the path has {group}
+//
+// What lies behind a 503 is logged with slog and not told to the client.
 func (q *Queue[T]) HTTP() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, err := q.pushRequest(w, r)
 		if err != nil {
-			answerError(w, r, q.name, err)
+			answerError(r.Context(), w, q.name, err)
 			return
 		}
 		w.Header().Set("X-Job-Id", id)
@@ -35,7 +56,24 @@ func (q *Queue[T]) HTTP() http.Handler {
 	})
 }
 
-// httpError is an error that the client made, with the answer to it.
+func (q *Queue[T]) pushRequest(w http.ResponseWriter, r *http.Request) (string, error) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return "", httpError{http.StatusMethodNotAllowed, fmt.Errorf("method %s: only POST is allowed", r.Method)}
+	}
+	to, params, err := readURL(r, isFIFO(q.name))
+	if err != nil {
+		return "", httpError{http.StatusBadRequest, err}
+	}
+	payload, err := readPayload[T](w, r)
+	if err != nil {
+		return "", err
+	}
+	ids, err := q.push(r.Context(), to, []T{payload}, params)
+	return first(ids), err
+}
+
+// httpError is an error that the client made, with the status that says so.
 type httpError struct {
 	status int
 	err    error
@@ -43,72 +81,13 @@ type httpError struct {
 
 func (e httpError) Error() string { return e.err.Error() }
 
-func (q *Queue[T]) pushRequest(w http.ResponseWriter, r *http.Request) (string, error) {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		return "", httpError{http.StatusMethodNotAllowed, fmt.Errorf("method %s: only POST is allowed", r.Method)}
-	}
-	if err := checkContentType[T](r.Header.Get("Content-Type")); err != nil {
-		return "", httpError{http.StatusUnsupportedMediaType, err}
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
-		return "", httpError{http.StatusRequestEntityTooLarge, fmt.Errorf("the body is larger than %d bytes", tooLarge.Limit)}
-	}
-	if err != nil {
-		return "", httpError{http.StatusBadRequest, fmt.Errorf("read the body: %w", err)}
-	}
-	payload, err := decode[T](q.name, body)
-	if err != nil {
-		return "", httpError{http.StatusBadRequest, err}
-	}
-	options := requestParams(r)
-	if !isFIFO(q.name) {
-		return q.Push(r.Context(), payload, options...)
-	}
-	group := r.PathValue("group")
-	if group == "" {
-		return "", httpError{http.StatusBadRequest, fmt.Errorf("queue %q: %w in the path", q.name, ErrNoGroup)}
-	}
-	return q.Group(group).Push(r.Context(), payload, options...)
-}
-
-func checkContentType[T any](header string) error {
-	switch any(*new(T)).(type) {
-	case string, []byte:
-		return nil
-	}
-	kind, _, err := mime.ParseMediaType(header)
-	if err != nil || kind != "application/json" {
-		return fmt.Errorf("content type %q: only application/json is accepted", header)
-	}
-	return nil
-}
-
-var pathWildcard = regexp.MustCompile(`\{([^}.$]+)(\.\.\.)?\}`)
-
-func requestParams(r *http.Request) []PushOption {
-	var options []PushOption
-	for key, values := range r.URL.Query() {
-		if key != "" {
-			options = append(options, Param(key, values[0]))
-		}
-	}
-	for _, wildcard := range pathWildcard.FindAllStringSubmatch(r.Pattern, -1) {
-		if name := wildcard[1]; name != "group" {
-			options = append(options, Param(name, r.PathValue(name)))
-		}
-	}
-	return options
-}
-
-func answerError(w http.ResponseWriter, r *http.Request, queue string, err error) {
+func answerError(ctx context.Context, w http.ResponseWriter, queue string, err error) {
 	if e := (httpError{}); errors.As(err, &e) {
 		answerJSON(w, e.status, map[string]string{"error": e.Error()})
 		return
 	}
 	// What went wrong inside is not the client's business.
-	slog.ErrorContext(r.Context(), "could not push a job for a request", "queue", queue, "error", err)
+	slog.ErrorContext(ctx, "could not push a job for a request", "queue", queue, "error", err)
 	answerJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "the job could not be stored, try again later"})
 }
 

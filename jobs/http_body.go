@@ -1,0 +1,103 @@
+package jobs
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxBody is how many bytes a body may have that HTTP takes.
+const maxBody = 1 << 20
+
+// readPayload reads and decodes the body of a request. Every error is an
+// httpError.
+func readPayload[T any](w http.ResponseWriter, r *http.Request) (payload T, err error) {
+	decodeBody, err := bodyDecoder[T](r.Header.Get("Content-Type"))
+	if err != nil {
+		return payload, httpError{http.StatusUnsupportedMediaType, err}
+	}
+	body, err := readBody(w, r)
+	if err != nil {
+		return payload, err
+	}
+	if payload, err = decodeBody(body); err != nil {
+		return payload, httpError{http.StatusBadRequest, err}
+	}
+	return payload, nil
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	tooLarge := httpError{http.StatusRequestEntityTooLarge, fmt.Errorf("the body is larger than %d bytes", maxBody)}
+	if r.ContentLength > maxBody {
+		return nil, tooLarge // There is no need to read what is announced.
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if limit := new(http.MaxBytesError); errors.As(err, &limit) {
+		return nil, tooLarge
+	}
+	if err != nil {
+		// The error may name addresses, and is of no use to who sent half a body.
+		return nil, httpError{http.StatusBadRequest, errors.New("the body could not be read to its end")}
+	}
+	return body, nil
+}
+
+// bodyDecoder returns the function that decodes bodies of a content type.
+func bodyDecoder[T any](contentType string) (func(body []byte) (T, error), error) {
+	switch any(*new(T)).(type) {
+	case string, []byte:
+		return decodeText[T], nil
+	}
+	kind, params, err := mime.ParseMediaType(contentType)
+	switch {
+	case err != nil:
+	case kind == "application/json" || strings.HasSuffix(kind, "+json"):
+		return decodeJSON[T], nil
+	case kind == "application/x-www-form-urlencoded" && takesForms[T]():
+		return func(body []byte) (T, error) { return decodeForm[T](readURLEncoded(body)) }, nil
+	case kind == "multipart/form-data" && takesForms[T]():
+		return func(body []byte) (T, error) {
+			return decodeForm[T](readMultipart(bytes.NewReader(body), params["boundary"]))
+		}, nil
+	}
+	if takesForms[T]() {
+		return nil, fmt.Errorf("content type %q: only JSON and forms are accepted (application/json, application/x-www-form-urlencoded, multipart/form-data)", contentType)
+	}
+	return nil, fmt.Errorf("content type %q: only application/json is accepted", contentType)
+}
+
+func decodeText[T any](body []byte) (T, error) { return decode[T]("", body) }
+
+func decodeJSON[T any](body []byte) (payload T, err error) {
+	if !utf8.Valid(body) {
+		return payload, errors.New("the body is not valid UTF-8")
+	}
+	if payload, err = decode[T]("", body); err != nil {
+		return payload, jsonError(errors.Unwrap(err)) // without the queue
+	}
+	return payload, nil
+}
+
+// jsonError puts an error of encoding/json in words for clients, which know
+// nothing of Go and need not learn the names of types.
+func jsonError(err error) error {
+	wrong, syntax := new(json.UnmarshalTypeError), new(json.SyntaxError)
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Errorf("not valid JSON after %d bytes: %w", syntax.Offset, syntax)
+	case errors.As(err, &wrong) && wrong.Field != "":
+		return fmt.Errorf("field %q: a JSON %s does not fit", wrong.Field, wrong.Value)
+	case errors.As(err, &wrong):
+		return fmt.Errorf("a JSON %s does not fit", wrong.Value)
+	}
+	if strings.HasPrefix(err.Error(), "json: ") {
+		return errors.New("the payload does not fit")
+	}
+	return err // What a decoder of the payload's own says.
+}
