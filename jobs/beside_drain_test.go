@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	drained = 15_000 // jobs of a measured drain
+	drained = 10_000 // jobs of a measured drain
 	warmUp  = 1_000  // jobs that are done before the clock starts
 )
 
