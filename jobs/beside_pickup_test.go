@@ -69,8 +69,8 @@ func (p *pickups) measure(b *testing.B) {
 	p.one(b, "connects everything")
 	p.pickup, p.ping, p.second = nil, nil, nil
 	for b.Loop() {
-		for _, payload := range payloads(p.jobs) {
-			p.one(b, fmt.Sprint(payload, " of ", b.N))
+		for range p.jobs {
+			p.one(b, fmt.Sprint("job ", len(p.pickup))) // A FIFO queue ignores a repeated payload.
 		}
 	}
 	pickup, ping := reportTimes(b, "pickup", p.pickup), reportTimes(b, "ping", p.ping)
