@@ -28,8 +28,19 @@ func (h Handler) Call(ctx context.Context, job Job, payload any) (result []byte,
 	}
 	ctx = WithUserID(context.WithValue(ctx, jobKey{}, job), job.UserID)
 	ctx = context.WithValue(ctx, progressKey{}, progressFunc(func(context.Context, []byte) error { return nil }))
-	return h.with(nil).call(ctx, slog.New(slog.DiscardHandler), data)
+	err = errEndedGoroutine
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		result, err = h.with(nil).call(ctx, slog.New(slog.DiscardHandler), data)
+	}()
+	<-done
+	return result, err
 }
+
+// errEndedGoroutine is what becomes of a handler that calls runtime.Goexit, as
+// a test's FailNow does.
+var errEndedGoroutine = errors.New("the handler ended its goroutine instead of returning")
 
 // call runs the handler within its time-out and returns when it has.
 func (h Handler) call(ctx context.Context, log *slog.Logger, payload []byte) ([]byte, error) {
@@ -47,22 +58,14 @@ func (h Handler) call(ctx context.Context, log *slog.Logger, payload []byte) ([]
 	return result, err
 }
 
-// callSafely makes an error of a panic, and of a handler that ends its
-// goroutine instead of returning.
+// callSafely makes an error of a panic.
 func (h Handler) callSafely(ctx context.Context, log *slog.Logger, payload []byte) (result []byte, err error) {
-	done := make(chan struct{})
-	err = errors.New("the handler ended its goroutine")
-	go func() {
-		defer close(done)
-		defer func() {
-			if x := recover(); x != nil {
-				job, _ := FromContext(ctx)
-				log.Error("handler panicked", "job", job.ID, "panic", x, "stack", string(debug.Stack()))
-				err = fmt.Errorf("the handler panicked: %v", x)
-			}
-		}()
-		result, err = h.callWrapped(ctx, payload)
+	defer func() {
+		if x := recover(); x != nil {
+			job, _ := FromContext(ctx)
+			log.Error("handler panicked", "job", job.ID, "panic", x, "stack", string(debug.Stack()))
+			result, err = nil, fmt.Errorf("the handler panicked: %v", x)
+		}
 	}()
-	<-done
-	return result, err
+	return h.callWrapped(ctx, payload)
 }

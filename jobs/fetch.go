@@ -29,8 +29,11 @@ type fetcher struct {
 	log    *slog.Logger
 	signal chan struct{}
 	slots  chan struct{} // a token for each job that may be started
-	looker looker
-	runs   runs
+	// uncommitted bounds the jobs whose handlers have returned and gave their
+	// slots to the next, while their outcomes are not written.
+	uncommitted chan struct{}
+	looker      looker
+	runs        runs
 
 	idle    atomic.Bool // the line was empty, and no delayed job is known
 	failing int         // looks in a row that got an error
@@ -39,9 +42,10 @@ type fetcher struct {
 func newFetcher(r *workerRun, h Handler, name string) *fetcher {
 	f := &fetcher{
 		run: r, h: h, name: name, log: r.log.With("queue", h.queue),
-		signal: make(chan struct{}, 1),
-		slots:  make(chan struct{}, h.concurrency),
-		looker: looker{rdb: r.rdb, name: name, rate: h.rate},
+		signal:      make(chan struct{}, 1),
+		slots:       make(chan struct{}, h.concurrency),
+		uncommitted: make(chan struct{}, mostAtOnce),
+		looker:      looker{rdb: r.rdb, name: name, rate: h.rate},
 	}
 	for range h.concurrency {
 		f.slots <- struct{}{}
@@ -180,12 +184,12 @@ func (f *fetcher) begin(ctx context.Context, job *jobRun) {
 // abandon ends a run whose handler was never called.
 func (f *fetcher) abandon(job *jobRun, o outcome) {
 	f.commit(job, o)
-	f.end(job)
+	f.forget(job)
+	f.giveSlots(1)
 }
 
-// end forgets a run and frees its slot.
-func (f *fetcher) end(job *jobRun) {
+// forget ends what this process knows of a run.
+func (f *fetcher) forget(job *jobRun) {
 	job.cancel(nil)
 	f.runs.remove(job)
-	f.giveSlots(1)
 }

@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -113,39 +112,55 @@ func eachField(data []byte, see func(number protowire.Number, value []byte, n ui
 	return nil
 }
 
-// fields are new values for fields of a message: string or int64.
-type fields map[protowire.Number]any
+// field is a new value for a field of a message: text, or a number.
+type field struct {
+	number protowire.Number
+	text   string
+	n      int64
+	isText bool
+}
+
+func textField(number protowire.Number, text string) field {
+	return field{number: number, text: text, isText: true}
+}
+
+func numberField(number protowire.Number, n int64) field { return field{number: number, n: n} }
+
+type fields []field
 
 // append adds the fields to a message. In protobuf the last value counts.
-func (f fields) append(message []byte) []byte {
-	for _, number := range slices.Sorted(maps.Keys(f)) {
-		switch v := f[number].(type) {
-		case string:
-			message = protowire.AppendTag(message, number, protowire.BytesType)
-			message = protowire.AppendString(message, v)
-		case int64:
-			message = protowire.AppendTag(message, number, protowire.VarintType)
-			message = protowire.AppendVarint(message, uint64(v))
+func (fs fields) append(message []byte) []byte {
+	for _, f := range fs {
+		if f.isText {
+			message = protowire.AppendTag(message, f.number, protowire.BytesType)
+			message = protowire.AppendString(message, f.text)
+		} else {
+			message = protowire.AppendTag(message, f.number, protowire.VarintType)
+			message = protowire.AppendVarint(message, uint64(f.n))
 		}
 	}
 	return message
 }
 
+func (fs fields) has(number protowire.Number) bool {
+	return slices.ContainsFunc(fs, func(f field) bool { return f.number == number })
+}
+
 // with returns the message with the fields in the place of their old values, so
 // that it does not grow with each retry.
-func (m taskMessage) with(f fields) []byte {
+func (m taskMessage) with(fs fields) []byte {
 	out := make([]byte, 0, len(m.raw)+64)
 	for data := m.raw; len(data) > 0; {
 		number, _, length := protowire.ConsumeField(data)
 		if length < 0 {
 			break // parseMessage has seen it all.
 		}
-		if _, replaced := f[number]; !replaced {
+		if !fs.has(number) {
 			out = append(out, data[:length]...)
 		}
 		data = data[length:]
 	}
-	return f.append(out)
+	return fs.append(out)
 }
 
 // asynqTimeout is more than any handler's: the time-out is ours to keep, since
@@ -155,30 +170,23 @@ const asynqTimeout = 10 * 365 * 24 * time.Hour
 // forAsynq is what asynq's server is given of a job: enough to run it and to
 // show it, and without an end.
 func (m taskMessage) forAsynq(asynqQueue, id string) []byte {
-	return fields{
-		fieldType:    validText(m.kind),
-		fieldPayload: string(m.payload),
-		fieldID:      id,
-		fieldQueue:   asynqQueue,
-		fieldTimeout: int64(asynqTimeout / time.Second),
-	}.append(nil)
+	message := fields{
+		textField(fieldType, validText(m.kind)),
+		textField(fieldID, id),
+		textField(fieldQueue, asynqQueue),
+		numberField(fieldTimeout, int64(asynqTimeout/time.Second)),
+	}.append(make([]byte, 0, len(m.payload)+len(id)+len(asynqQueue)+64))
+	message = protowire.AppendTag(message, fieldPayload, protowire.BytesType)
+	return protowire.AppendBytes(message, m.payload)
 }
 
 // failed is the message of a job that failed, the number of failures so far
 // being charged.
 func (m taskMessage) failed(err error, charged int, retries int) []byte {
-	return m.with(failure(err).and(fields{
-		fieldRetried: int64(charged),
-		fieldRetry:   int64(retries),
-	}))
+	return m.with(append(failure(err), numberField(fieldRetried, int64(charged)), numberField(fieldRetry, int64(retries))))
 }
 
 // failure says why and when a job failed.
 func failure(err error) fields {
-	return fields{fieldErrorMsg: validText(err.Error()), fieldLastFailedAt: time.Now().Unix()}
-}
-
-func (f fields) and(more fields) fields {
-	maps.Copy(f, more)
-	return f
+	return fields{textField(fieldErrorMsg, validText(err.Error())), numberField(fieldLastFailedAt, time.Now().Unix())}
 }

@@ -53,7 +53,7 @@ func (o outcome) charged() bool { return o.kind != requeued && !errors.Is(o.err,
 func (o outcome) message(job *jobRun, retries int) []byte {
 	switch o.kind {
 	case succeeded:
-		return fields{fieldCompletedAt: time.Now().Unix()}.append(nil)
+		return fields{numberField(fieldCompletedAt, time.Now().Unix())}.append(nil)
 	case retried:
 		return job.message.failed(o.err, job.message.retried+1, retries)
 	case archived:

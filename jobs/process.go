@@ -9,8 +9,9 @@ import (
 	"github.com/hibiken/asynq"
 )
 
-// process runs the handler for a job that a fetcher has begun, and writes the
-// outcome. Asynq calls it; what it would make of an error is done by then.
+// process runs the handler for a job that a fetcher has begun. Asynq calls it
+// and may go on when the handler has returned; writing the outcome is not its
+// business.
 func (r *workerRun) process(ctx context.Context, _ *asynq.Task) error {
 	queue, _ := asynq.GetQueueName(ctx)
 	id, _ := asynq.GetTaskID(ctx)
@@ -18,35 +19,53 @@ func (r *workerRun) process(ctx context.Context, _ *asynq.Task) error {
 	if f == nil {
 		return fmt.Errorf("job %q names the queue %q, which this worker does not handle", id, queue)
 	}
-	if job := f.runs.get(id); job != nil {
-		r.running.Add(1)
-		f.process(job)
-		if r.running.Add(-1) == 0 {
-			select {
-			case r.returned <- struct{}{}:
-			default:
-			}
-		}
+	run := f.runs.get(id)
+	if run == nil {
+		return fmt.Errorf("queue %q: job %q was not started by this worker", queue, id)
 	}
+	returned := make(chan struct{})
+	r.running.Add(1)
+	go f.process(run, returned)
+	<-returned
 	return nil
 }
 
-func (f *fetcher) process(run *jobRun) {
+// process runs the handler, closes returned, and writes the outcome. A handler
+// may end its goroutine, which is this one; what comes after it is deferred.
+func (f *fetcher) process(run *jobRun, returned chan<- struct{}) {
 	job, err := f.describe(run)
 	log := f.logOf(job)
 	log.Info("job started")
 	began := time.Now()
 	var result []byte
-	if err == nil {
-		stop := context.AfterFunc(f.run.phase.cancelled, func() { run.cancel(ErrStopping) })
-		result, err = f.h.call(f.contextOf(run, job), f.log, run.message.payload)
-		stop()
+	defer func() {
+		o := f.h.decide(run, result, err)
+		report(log.With("duration", time.Since(began)), o)
+		f.uncommitted <- struct{}{}
+		f.giveSlots(1)
+		close(returned)
+		o = f.commit(run, o)
+		<-f.uncommitted
+		f.forget(run)
+		f.notify(job, run, o)
+		f.run.ended()
+	}()
+	if err != nil {
+		return
 	}
-	o := f.h.decide(run, result, err)
-	report(log.With("duration", time.Since(began)), o)
-	o = f.commit(run, o)
-	f.end(run)
-	f.notify(job, run, o)
+	err = errEndedGoroutine
+	defer context.AfterFunc(f.run.phase.cancelled, func() { run.cancel(ErrStopping) })()
+	result, err = f.h.call(f.contextOf(run, job), f.log, run.message.payload)
+}
+
+// ended notes that a handler has returned and its outcome is written.
+func (r *workerRun) ended() {
+	if r.running.Add(-1) == 0 {
+		select {
+		case r.returned <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // describe makes the Job that the handler sees, even when it returns an error.

@@ -21,6 +21,9 @@ func newServer(r *workerRun) *asynq.Server {
 	return asynq.NewServerFromRedisClient(store, asynq.Config{
 		Concurrency: concurrency,
 		Queues:      queues,
+		// There is no order among the queues; but without this asynq shuffles
+		// them each time it asks the store for a task.
+		StrictPriority: true,
 		// The store waits for work; asynq's own sleep would come on top.
 		TaskCheckInterval: 1,
 		// Fetchers put delayed jobs in line.

@@ -61,7 +61,7 @@ func newWorkerRun(ctx context.Context, w *Worker) *workerRun {
 		r.base = client.Context(r.base)
 	}
 	r.handoff, r.returned = make(chan string), make(chan struct{}, 1)
-	r.commits = commits{rdb: w.Redis, commands: make(chan finishCommand)}
+	r.commits = commits{rdb: w.Redis, requests: make(chan commitRequest)}
 	r.lease = &lease{rdb: w.Redis, prefix: w.Prefix, log: r.log, dropped: r.dropRuns}
 	r.wakeups = &wakeups{rdb: w.Redis, log: r.log, fetchers: map[string]*fetcher{}, connected: func(ctx context.Context) error {
 		return recordQueues(ctx, w.Redis, w.Prefix, w.Handlers)

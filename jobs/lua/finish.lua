@@ -1,68 +1,79 @@
--- Ends a run, in place of asynq's done, mark-as-complete, retry, archive and requeue.
--- KEYS  task
--- ARGV  id, run, outcome ("done", "retry", "archive" or "requeue"), the new message (of a job that
---       is done, what to add to it), ms until the retry, seconds to keep a job that is done, its
---       result, whether it counts (0 or 1), today, when today's counts expire (Unix seconds),
---       asynq's key of a unique job ("" for none); then prefix, channel
--- Returns 1; 0 when the run is not the job's any more; 2, and nothing is changed, when a retry is
--- asked for and the job was cancelled.
-local id, run, outcome, msg, wait, keep, result = unpack(ARGV, 1, 7)
-local counted, today, expire_at, unique = unpack(ARGV, 8, 11)
-local key = KEYS[1]
-local owner, group, waited, cancelled, ended, state =
-	unpack(redis.call("HMGET", key, "run", "fifo_group", "waited", "cancelled", "ended", "state"))
+-- Ends runs, in place of asynq's done, mark-as-complete, retry, archive and requeue.
+-- KEYS  active
+-- ARGV  today, when today's counts expire (Unix seconds), then of each run: id, owner, outcome
+--       ("done", "retry", "archive" or "requeue"), the new message (of a job that is done, what to
+--       add to it), ms until the retry, seconds to keep a job that is done, its result, whether it
+--       counts (0 or 1), asynq's key of a unique job ("" for none); then prefix, channel
+-- Returns for each run 1; 0 when it is not the job's any more; 2, and nothing is changed, when a
+-- retry is asked for and the job was cancelled.
+local processed, failed = 0, 0
 
--- A client repeats a command whose reply was lost.
-if owner ~= run then
-	return (ended == run or not state) and 1 or 0
-end
-if outcome == "retry" and cancelled then
-	return 2
-end
-
-local function count(name)
-	local day = prefix .. name .. ":" .. today
-	if redis.call("INCR", day) == 1 then
-		redis.call("EXPIREAT", day, expire_at)
-	end
-	redis.call("INCR", prefix .. name)
-end
-
-redis.call("LREM", prefix .. "active", 1, id)
-redis.call("HDEL", key, "run")
-if counted == "1" then
-	count("processed")
-	if outcome ~= "done" then
-		count("failed")
-	end
-end
-
-if outcome == "done" then
-	-- Whoever waits for the job has to find it.
-	keep = math.max(tonumber(keep), waited and 60 or 0)
+local function done(id, key, owner, msg, keep, result, unique)
 	if unique ~= "" and redis.call("GET", unique) == id then
 		redis.call("DEL", unique)
 	end
 	if keep == 0 then
 		redis.call("DEL", key)
-	else
-		msg = redis.call("HGET", key, "msg") .. msg
-		redis.call("HSET", key, "msg", msg, "state", "completed", "ended", run, "result", result)
-		redis.call("ZADD", prefix .. "completed", tonumber(clock[1]) + keep, id)
+		return
 	end
-	leave(group, id)
-else
-	redis.call("HSET", key, "msg", msg, "ended", run)
-	if outcome == "retry" then
-		delay(id, "retry", now + tonumber(wait))
-	elseif outcome == "archive" then
-		redis.call("HDEL", key, "cancelled", "recoveries")
-		archive(id, group, msg)
+	msg = redis.call("HGET", key, "msg") .. msg
+	redis.call("HSET", key, "msg", msg, "state", "completed", "ended", owner, "result", result)
+	redis.call("ZADD", prefix .. "completed", tonumber(clock[1]) + keep, id)
+end
+
+local function finish(id, owner, outcome, msg, wait, keep, result, counted, unique)
+	local key = task_key(id)
+	local run, group, waited, cancelled, ended, state =
+		unpack(redis.call("HMGET", key, "run", "fifo_group", "waited", "cancelled", "ended", "state"))
+
+	-- A client repeats a command whose reply was lost.
+	if run ~= owner then
+		return (ended == owner or not state) and 1 or 0
+	end
+	if outcome == "retry" and cancelled then
+		return 2
+	end
+	redis.call("LREM", KEYS[1], 1, id)
+	if counted == "1" then
+		processed = processed + 1
+		failed = failed + (outcome == "done" and 0 or 1)
+	end
+	if outcome == "done" then
+		-- Whoever waits for the job has to find it.
+		done(id, key, owner, msg, math.max(tonumber(keep), waited and 60 or 0), result, unique)
+		leave(group, id)
 	else
-		enqueue(id, "RPUSH")
+		redis.call("HDEL", key, "run")
+		redis.call("HSET", key, "msg", msg, "ended", owner)
+		if outcome == "retry" then
+			delay(id, "retry", now + tonumber(wait))
+		elseif outcome == "archive" then
+			redis.call("HDEL", key, "cancelled", "recoveries")
+			archive(id, group, msg)
+		else
+			enqueue(id, "RPUSH")
+		end
+	end
+	if waited and (outcome == "done" or outcome == "archive") then
+		redis.call("PUBLISH", channel .. ":done:" .. id, "")
+	end
+	return 1
+end
+
+local replies = {}
+for i = 3, #ARGV - 2, 9 do
+	replies[#replies + 1] = finish(unpack(ARGV, i, i + 8))
+end
+
+local function count(name, n)
+	if n > 0 then
+		local day = prefix .. name .. ":" .. ARGV[1]
+		if redis.call("INCRBY", day, n) == n then
+			redis.call("EXPIREAT", day, ARGV[2])
+		end
+		redis.call("INCRBY", prefix .. name, n)
 	end
 end
-if waited and (outcome == "done" or outcome == "archive") then
-	redis.call("PUBLISH", channel .. ":done:" .. id, "")
-end
-return 1
+count("processed", processed)
+count("failed", failed)
+return replies
