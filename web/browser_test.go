@@ -4,24 +4,40 @@ import (
 	"testing"
 
 	"github.com/queuerun/queuerun/jobs/redistest"
-	"github.com/queuerun/queuerun/web"
 	"github.com/queuerun/queuerun/web/browsertest"
 )
 
+// One browser is enough for all tests of the dashboard's pages.
+func TestDashboardInABrowser(t *testing.T) {
+	browser := browsertest.Start(t)
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, *browsertest.Browser)
+	}{
+		{"states of a standard queue", func(t *testing.T, b *browsertest.Browser) { testStates(t, b, "orders") }},
+		{"states of a FIFO queue", func(t *testing.T, b *browsertest.Browser) { testStates(t, b, "orders.fifo") }},
+		{"below /monitoring", testBelowMonitoring},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			test.run(t, browser)
+		})
+	}
+}
+
 // The dashboard is a program in the browser that was made for the root of a site:
 // its links and what it loads must work below /monitoring.
-func TestDashboardWorksInABrowser(t *testing.T) {
+func testBelowMonitoring(t *testing.T, browser *browsertest.Browser) {
 	rdb := redistest.Embedded(t)
 	enqueue(t, rdb, "orders")
-	s := start(t, t.Context(), &web.Server{Redis: rdb, Dashboard: &web.Dashboard{Redis: rdb}})
-	page := browsertest.Start(t).Open(t, s.url+"/monitoring")
-
+	b := newBoard(t, browser, rdb, "orders")
+	b.openQueues()
 	const link = `document.querySelector('a[href^="/monitoring/queues/orders"]')`
-	page.See("the link to the queue", link+" !== null")
-	page.Eval(link + ".click()")
+	b.See("the link to the queue", link+" !== null")
+	b.Eval(link + ".click()")
 	const queuePage = `location.pathname === "/monitoring/queues/orders" && document.body.innerText.includes("Pending 1")`
-	page.See("the queue and its job", queuePage)
-	page.Eval("window.old = true")
-	page.Eval("location.reload()")
-	page.See("the same after a reload", "window.old === undefined && "+queuePage)
+	b.See("the queue and its job", queuePage)
+	b.Eval("window.old = true")
+	b.Eval("location.reload()")
+	b.See("the same after a reload", "window.old === undefined && "+queuePage)
 }
