@@ -14,8 +14,16 @@ func TestDashboardInABrowser(t *testing.T) {
 		name string
 		run  func(*testing.T, *browsertest.Browser)
 	}{
+		{"all pending jobs", testAllPending},
+		{"selected jobs", testSelected},
+		{"all first of a group", testAllFirst},
+		{"the first of a group", testFirst},
+		{"a job given up", testGivenUp},
 		{"states of a standard queue", func(t *testing.T, b *browsertest.Browser) { testStates(t, b, "orders") }},
 		{"states of a FIFO queue", func(t *testing.T, b *browsertest.Browser) { testStates(t, b, "orders.fifo") }},
+		{"all waiting jobs", testAllWaiting},
+		{"a waiting job", testWaiting},
+		{"a running job", testRunning},
 		{"below /monitoring", testBelowMonitoring},
 	} {
 		t.Run(test.name, func(t *testing.T) {
