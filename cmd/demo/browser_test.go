@@ -1,31 +1,22 @@
 package main
 
 import (
-	"encoding/json"
 	"net/url"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/queuerun/queuerun/jobs/redistest"
+	"github.com/queuerun/queuerun/web/browsertest"
 )
 
-// js returns a value as JavaScript writes it.
-func js(v any) string {
-	text, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return string(text)
-}
-
 func TestBrowserOneProcess(t *testing.T) {
-	browser := newBrowser(t)
+	browser := browsertest.Start(t)
 	app := start(t, "")
 	pages := useTheRoom(t, func(name string) *tab { return openTab(t, browser, app.url, name) })
 	// The schedule ticks at the next full minute.
 	redistest.Eventually(t, 75*time.Second, "a tick", func() bool {
-		return pages[0].is(`document.querySelector("#tick time") !== null`)
+		return pages[0].Is(`document.querySelector("#tick time") !== null`)
 	})
 	// The next program has an empty Redis: what the old one knew goes from the
 	// pages too, and they take part in the new room.
@@ -37,13 +28,13 @@ func TestBrowserOneProcess(t *testing.T) {
 	startAt(t, at.Port(), "")
 	for _, p := range pages {
 		p.seeMembers("Ada")
-		p.see("an empty room", `document.getElementById("entries").textContent.startsWith("You came in") && document.querySelector("#entries .line, #orders > li") === null`)
+		p.See("an empty room", `document.getElementById("entries").textContent.startsWith("You came in") && document.querySelector("#entries .line, #orders > li") === null`)
 		p.check()
 	}
 }
 
 func TestBrowserSeveralProcesses(t *testing.T) {
-	browser := newBrowser(t)
+	browser := browsertest.Start(t)
 	redisURL := "redis://" + redistest.Real(t).Addr
 	web := start(t, redisURL, "web")
 	sockets := []*program{start(t, redisURL, "socket"), start(t, redisURL, "socket")}
@@ -65,7 +56,7 @@ func TestBrowserSeveralProcesses(t *testing.T) {
 	// A server stops, and its page goes on with the other one.
 	sockets[0].stop()
 	for _, p := range pages {
-		p.see("to be online again", `document.getElementById("connection").dataset.state === "online" && document.getElementById("trouble").hidden`)
+		p.See("to be online again", `document.getElementById("connection").dataset.state === "online" && document.getElementById("trouble").hidden`)
 	}
 	pages[0].say("one server less")
 	for _, p := range pages {
@@ -87,23 +78,23 @@ func useTheRoom(t *testing.T, open func(name string) *tab) []*tab {
 	orderSomething(t, ada, bob)
 
 	// A reload keeps the name, and shows what was.
-	ada[1].do(chromedp.Reload())
-	ada[1].eval(watch)
+	ada[1].Do(chromedp.Reload())
+	ada[1].Eval(watch)
 	ada[1].seeLine("Bob", "Hello Ada")
 	ada[1].seeMembers("Ada", "Bob")
-	ada[1].see("the order", `document.querySelector("#orders > li")?.dataset.step === "shipped"`)
+	ada[1].See("the order", `document.querySelector("#orders > li")?.dataset.step === "shipped"`)
 
 	// One page less is not gone, two are.
-	bob[0].close()
+	bob[0].leave()
 	bob[1].say("one page less")
 	for _, p := range ada {
 		p.seeLine("Bob", "one page less")
 		p.seeMembers("Ada", "Bob")
 	}
-	bob[1].close()
+	bob[1].leave()
 	for _, p := range ada {
 		p.seeMembers("Ada")
-		p.see("that Bob left", `document.getElementById("entries").lastElementChild.textContent.startsWith("Bob left")`)
+		p.See("that Bob left", `document.getElementById("entries").lastElementChild.textContent.startsWith("Bob left")`)
 	}
 	return ada
 }
@@ -119,7 +110,7 @@ func chat(ada, bob []*tab) {
 	for _, p := range bob {
 		p.seeLine("Ada", html)
 		p.seeLine("You", "Hello Ada")
-		if !p.is(`document.querySelector("#entries img, #entries .text b") === null && document.title === "queuerun demo"`) {
+		if !p.Is(`document.querySelector("#entries img, #entries .text b") === null && document.title === "queuerun demo"`) {
 			p.t.Error("a message was taken for HTML")
 		}
 	}
@@ -127,23 +118,23 @@ func chat(ada, bob []*tab) {
 		p.seeLine("Bob", "Hello Ada")
 	}
 	// What the page itself would not let through is refused by the server.
-	ada[0].eval(`document.getElementById("text").value = "x".repeat(501); document.getElementById("say").requestSubmit()`)
-	ada[0].see("the error", `document.querySelector(".toast p")?.textContent === "A message has at most 500 characters, this one has 501."`)
-	ada[0].do(chromedp.Click(chromedp.CSS(".toast button")))
+	ada[0].Eval(`document.getElementById("text").value = "x".repeat(501); document.getElementById("say").requestSubmit()`)
+	ada[0].See("the error", `document.querySelector(".toast p")?.textContent === "A message has at most 500 characters, this one has 501."`)
+	ada[0].Do(chromedp.Click(chromedp.CSS(".toast button")))
 }
 
 func orderSomething(t *testing.T, ada, bob []*tab) {
 	t.Helper()
-	ada[1].do(chromedp.Click(chromedp.CSS("#order button")))
+	ada[1].Do(chromedp.Click(chromedp.CSS("#order button")))
 	for _, p := range ada {
-		p.see("each step of the order, live", `["preparing", "packaging", "shipped"].every((step) => steps.includes(step))`)
-		p.see("when each step was", `document.querySelectorAll("#orders > li .track time").length === 3`)
+		p.See("each step of the order, live", `["preparing", "packaging", "shipped"].every((step) => steps.includes(step))`)
+		p.See("when each step was", `document.querySelectorAll("#orders > li .track time").length === 3`)
 	}
 	// What was sent to Bob before has arrived when this has.
 	ada[0].say("Ordered")
 	for _, p := range bob {
 		p.seeLine("Ada", "Ordered")
-		if !p.is(`document.querySelector("#orders > li") === null`) {
+		if !p.Is(`document.querySelector("#orders > li") === null`) {
 			t.Error("Bob sees the order of Ada")
 		}
 	}
