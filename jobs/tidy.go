@@ -29,12 +29,25 @@ func (r *workerRun) tidy(ctx context.Context) {
 		case <-adopt.C:
 			repair = adoptJobs
 		}
+		if err := r.list(ctx); err != nil && ctx.Err() == nil {
+			r.log.Warn("could not list the queues", "error", err)
+		}
 		for _, f := range r.fetchers {
 			if err := repair(ctx, f); err != nil && ctx.Err() == nil {
 				f.log.Warn("could not tidy the queue", "error", err)
 			}
 		}
 	}
+}
+
+// list makes sure that the dashboard lists the queues: asynq does so only for a
+// process' first push, and an empty queue may be deleted after that.
+func (r *workerRun) list(ctx context.Context) error {
+	names := make([]any, 0, len(r.fetchers))
+	for name := range r.fetchers {
+		names = append(names, name)
+	}
+	return r.rdb.SAdd(ctx, "asynq:queues", names...).Err()
 }
 
 // sweep settles every group of a FIFO queue. The scripts keep the groups right

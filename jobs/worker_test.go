@@ -252,3 +252,18 @@ func TestWorkerLogsEveryRun(t *testing.T) {
 		t.Errorf("asynq's news are in the log:\n%s", log.String())
 	}
 }
+
+func TestWorkerListsAQueueThatWasDeleted(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		queue := jobs.NewQueue[int]("q")
+		handler := queue.Handle(ignore[int])
+		ctx := clientContext(rdb, handler)
+		startWorker(t, rdb, handler)
+		waitUntilGone(t, rdb, "q", must(t)(queue.Push(ctx, 1)))
+		if err := inspect(rdb).DeleteQueue("q", false); err != nil {
+			t.Fatal(err)
+		}
+		later := must(t)(queue.Push(ctx, 2, jobs.In(time.Hour)))
+		waitForState(t, rdb, "q", later, asynq.TaskStateScheduled)
+	})
+}

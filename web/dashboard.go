@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/hibiken/asynqmon"
 	"github.com/redis/go-redis/v9"
@@ -40,10 +41,20 @@ func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (d *Dashboard) open() {
 	monitor := asynqmon.New(asynqmon.Options{
-		RootPath:     dashboardPath,
-		RedisConnOpt: client{d.Redis},
+		RootPath:         dashboardPath,
+		RedisConnOpt:     client{d.Redis},
+		PayloadFormatter: asynqmon.PayloadFormatterFunc(showText),
+		ResultFormatter:  asynqmon.ResultFormatterFunc(showText),
 	})
 	d.handler = guarded(d.Password, http.NewCrossOriginProtection().Handler(monitor))
+}
+
+// showText shows what is text as it is, also with several lines or none.
+func showText(kind string, data []byte) string {
+	if utf8.Valid(data) {
+		return string(data)
+	}
+	return asynqmon.DefaultPayloadFormatter(kind, data)
 }
 
 // client lets Asynq use a client that exists already. It is never closed through it.
