@@ -55,6 +55,7 @@ func newFetcher(r *workerRun, h Handler, name string) *fetcher {
 
 // fetch works until ctx ends.
 func (f *fetcher) fetch(ctx context.Context) {
+	seeDue := true
 	for {
 		most := f.takeSlots(ctx)
 		if most == 0 {
@@ -66,7 +67,7 @@ func (f *fetcher) fetch(ctx context.Context) {
 			pause(ctx, leaseWait, nil)
 			continue
 		}
-		got, err := f.looker.look(ctx, worker, most)
+		got, err := f.looker.look(ctx, worker, most, seeDue)
 		f.giveSlots(most - len(got.jobs))
 		for _, job := range got.jobs {
 			f.begin(ctx, job)
@@ -76,7 +77,11 @@ func (f *fetcher) fetch(ctx context.Context) {
 			continue
 		}
 		f.failing = 0
-		if len(got.jobs) < most && !got.more {
+		if seeDue = len(got.jobs) < most && !got.more; !seeDue {
+			continue
+		}
+		// Before it waits, it has to know until when.
+		if got.sawDue || got.limited > 0 {
 			f.wait(ctx, got)
 		}
 	}

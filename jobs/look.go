@@ -17,8 +17,9 @@ type looker struct {
 	name string // of the queue, as asynq has it
 	rate rate
 
-	number uint64 // of the last look
-	unsure string // the run that the last look may have begun without our hearing of it
+	sawDue time.Time // when delayed jobs were seen to last
+	number uint64    // of the last look
+	unsure string    // the run that the last look may have begun without our hearing of it
 }
 
 // found is what a look brought.
@@ -26,22 +27,33 @@ type found struct {
 	jobs    []*jobRun
 	more    bool          // look again at once
 	limited time.Duration // the rate allows no start before
-	due     time.Time     // when the next delayed job may start; zero when none is delayed
+	sawDue  bool          // delayed jobs were seen to
+	due     time.Time     // when the next one may start, if so; zero when none is delayed
 }
 
 // errGone says that the worker was taken for dead.
 var errGone = errors.New("the worker was taken for dead, its lease was over")
 
-// look starts up to most jobs in the name of the worker that has the lease.
-func (l *looker) look(ctx context.Context, worker string, most int) (found, error) {
+// dueEvery is how often a busy queue sees to its delayed jobs.
+const dueEvery = 50 * time.Millisecond
+
+// look starts up to most jobs in the name of the worker that has the lease. It
+// sees to delayed jobs if that is asked for, or was not done for a while.
+func (l *looker) look(ctx context.Context, worker string, most int, seeDue bool) (found, error) {
 	run, again := l.unsure, "again"
 	if run == "" || !ownedBy(run, worker) {
 		l.number++
 		run, again = worker+":"+strconv.FormatUint(l.number, 10), ""
 	}
+	due, now := "", time.Now()
+	if seeDue || now.Sub(l.sawDue) > dueEvery {
+		due, l.sawDue = "due", now
+	}
 	reply, err := runOnce(ctx, l.rdb, lookScript, l.name, []string{keyPrefix(l.name) + "pending"},
-		worker, run, most, again, l.rate.n, l.rate.per.Milliseconds()).Slice()
-	if answer := redis.Error(nil); err == nil || errors.As(err, &answer) {
+		worker, run, most, again, due, l.rate.n, l.rate.per.Milliseconds()).Slice()
+	// Another error of Redis, that it is loading its data, say, tells nothing of
+	// a look before this one whose reply was lost.
+	if err == nil || redis.HasErrorPrefix(err, "GONE") {
 		l.unsure = ""
 	} else {
 		l.unsure = run
@@ -52,7 +64,9 @@ func (l *looker) look(ctx context.Context, worker string, most int) (found, erro
 	if err != nil {
 		return found{}, fmt.Errorf("look for jobs: %w", err)
 	}
-	return readFound(reply, worker, run)
+	f, err := readFound(reply, worker, run)
+	f.sawDue = due != "" && again == ""
+	return f, err
 }
 
 // ownedBy reports whether a run was begun by the worker.

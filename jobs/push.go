@@ -145,15 +145,34 @@ func (c *Client) storeTrip(ctx context.Context, asynqQueue string, lane int, to 
 	} else if o.in%time.Millisecond > 0 {
 		ms++ // Never early.
 	}
-	args := []any{rand.Text(), to.group, o.when, ms, o.window(to).Milliseconds()}
+	args := []any{rand.Text(), "", to.group, o.when, ms, o.window(to).Milliseconds()}
 	for _, job := range some {
 		args = append(args, job.id, job.message, job.dedupe)
 	}
-	ids, err := runScript(ctx, c.rdb, pushScript, asynqQueue, []string{c.lanes.key(asynqQueue, lane)}, args...).StringSlice()
+	ids, err := c.runPush(ctx, asynqQueue, c.lanes.key(asynqQueue, lane), args)
 	if err == nil && len(ids) != len(some) {
 		err = errors.New("unexpected reply of the push script")
 	}
 	return ids, err
+}
+
+// pushBackoff is the pause before each repetition of a push.
+var pushBackoff = []time.Duration{5 * time.Millisecond, 20 * time.Millisecond, 80 * time.Millisecond, 320 * time.Millisecond}
+
+// runPush repeats a push whose reply was lost, and says that it does: so the
+// script only has to look for the first try when there was one.
+func (c *Client) runPush(ctx context.Context, asynqQueue, lane string, args []any) ([]string, error) {
+	for _, wait := range pushBackoff {
+		ids, err := runOnce(ctx, c.rdb, pushScript, asynqQueue, []string{lane}, args...).StringSlice()
+		switch {
+		case err == nil, ctx.Err() != nil, answered(err) && !passing(err):
+			return ids, err
+		case !answered(err):
+			args[1] = "again"
+		}
+		pause(ctx, wait, nil)
+	}
+	return runOnce(ctx, c.rdb, pushScript, asynqQueue, []string{lane}, args...).StringSlice()
 }
 
 func ceilMilli(t time.Time) int64 {

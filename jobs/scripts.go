@@ -3,8 +3,10 @@ package jobs
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -32,10 +34,10 @@ type script struct {
 	source string
 }
 
-// loadScript puts the shared functions before the script. The two arguments
+// loadScript puts the shared functions before the script. The three arguments
 // they need are always the last, so a script numbers its own from 1.
 func loadScript(name string) script {
-	const common = "local prefix, channel = ARGV[#ARGV - 1], ARGV[#ARGV]\n"
+	const common = "local prefix, channel, since = ARGV[#ARGV - 2], ARGV[#ARGV - 1], ARGV[#ARGV]\n"
 	source := common + luaFile("group") + luaFile(name)
 	return script{redis.NewScript(source), source}
 }
@@ -67,6 +69,19 @@ func runOnce(ctx context.Context, rdb redis.UniversalClient, s script, asynqQueu
 	return cmd
 }
 
+// answered reports whether an error is what Redis replied, and so not a sign
+// that a reply was lost.
+func answered(err error) bool {
+	answer := redis.Error(nil)
+	return errors.As(err, &answer)
+}
+
+// passing reports whether Redis refused a command only for now.
+func passing(err error) bool {
+	return redis.IsLoadingError(err) || redis.IsReadOnlyError(err) || redis.IsMasterDownError(err) ||
+		redis.IsClusterDownError(err) || redis.IsTryAgainError(err) || redis.IsMaxClientsError(err)
+}
+
 // command is the command that runs the script, inline with its source.
 func (s script) command(ctx context.Context, inline bool, keys []string, args []any) *redis.Cmd {
 	parts := make([]any, 0, 3+len(keys)+len(args))
@@ -89,7 +104,7 @@ type notRepeated struct{ *redis.Cmd }
 func (notRepeated) NoRetry() bool { return true }
 
 func queueArgs(asynqQueue string, args []any) []any {
-	return append(args[:len(args):len(args)], keyPrefix(asynqQueue), wakeChannel(asynqQueue))
+	return append(args[:len(args):len(args)], keyPrefix(asynqQueue), wakeChannel(asynqQueue), time.Now().UnixNano())
 }
 
 // asynqQueueName is the name of a queue in asynq and its dashboard.

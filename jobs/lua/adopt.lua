@@ -1,7 +1,7 @@
 -- Puts jobs back in line that an asynq server of somebody else held when it died. Those of our own
 -- workers have no lease of asynq's.
 -- KEYS  asynq's leases
--- ARGV  Unix seconds of the last lease that is certainly over; then prefix, channel
+-- ARGV  Unix seconds of the last lease that is certainly over; then prefix, channel, since
 -- Returns how many.
 local ids = redis.call("ZRANGEBYSCORE", KEYS[1], "-inf", ARGV[1], "LIMIT", 0, 100)
 for _, id in ipairs(ids) do

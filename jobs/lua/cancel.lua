@@ -1,6 +1,6 @@
 -- Cancels a job.
 -- KEYS  task
--- ARGV  id; then prefix, channel
+-- ARGV  id; then prefix, channel, since
 -- Returns "gone" when it waited and is deleted, "running" when its worker was told, "over" when it
 -- had ended before, "" when there is none.
 local id, key = ARGV[1], KEYS[1]

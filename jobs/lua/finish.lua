@@ -3,7 +3,7 @@
 -- ARGV  today, when today's counts expire (Unix seconds), then of each run: id, owner, outcome
 --       ("done", "retry", "archive" or "requeue"), the new message (of a job that is done, what to
 --       add to it), ms until the retry, seconds to keep a job that is done, its result, whether it
---       counts (0 or 1), asynq's key of a unique job ("" for none); then prefix, channel
+--       counts (0 or 1), asynq's key of a unique job ("" for none); then prefix, channel, since
 -- Returns for each run 1; 0 when it is not the job's any more; 2, and nothing is changed, when a
 -- retry is asked for and the job was cancelled.
 local processed, failed = 0, 0
@@ -18,7 +18,7 @@ local function done(id, key, owner, msg, keep, result, unique)
 	end
 	msg = redis.call("HGET", key, "msg") .. msg
 	redis.call("HSET", key, "msg", msg, "state", "completed", "ended", owner, "result", result)
-	redis.call("ZADD", prefix .. "completed", tonumber(clock[1]) + keep, id)
+	redis.call("ZADD", prefix .. "completed", whole(math.floor(now() / 1000) + keep), id)
 end
 
 local function finish(id, owner, outcome, msg, wait, keep, result, counted, unique)
@@ -46,7 +46,7 @@ local function finish(id, owner, outcome, msg, wait, keep, result, counted, uniq
 		redis.call("HDEL", key, "run")
 		redis.call("HSET", key, "msg", msg, "ended", owner)
 		if outcome == "retry" then
-			delay(id, "retry", now + tonumber(wait))
+			delay(id, "retry", now() + tonumber(wait))
 		elseif outcome == "archive" then
 			redis.call("HDEL", key, "cancelled", "recoveries")
 			archive(id, group, msg)
@@ -61,7 +61,7 @@ local function finish(id, owner, outcome, msg, wait, keep, result, counted, uniq
 end
 
 local replies = {}
-for i = 3, #ARGV - 2, 9 do
+for i = 3, #ARGV - 3, 9 do
 	replies[#replies + 1] = finish(unpack(ARGV, i, i + 8))
 end
 

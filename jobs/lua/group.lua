@@ -1,14 +1,16 @@
 -- What the scripts share. Each starts with a line that sets:
 --   prefix   "asynq:{queue}:", the start of all keys of the queue
 --   channel  where workers of the queue listen
+--   since    the caller's time, Unix ns, for asynq's figures of latency
 
 local function task_key(id) return prefix .. "t:" .. id end
 local function list_key(group) return prefix .. "fifo:" .. group end
-local groups_key = prefix .. "fifo-groups"
 
 -- One clock decides for all processes: that of Redis. Unix time in ms.
-local clock = redis.call("TIME")
-local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+local function now()
+	local time = redis.call("TIME")
+	return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
 
 -- Large numbers as Redis wants them: Lua would write an exponent.
 local function whole(n) return string.format("%.0f", n) end
@@ -16,15 +18,17 @@ local function whole(n) return string.format("%.0f", n) end
 -- The score that parks a job until it is first in its group: 1 January 2200.
 local parked = 7258118400
 
--- Puts a job in line for the workers, and asynq's figures know since when (in
--- ns). Only the first of a line is announced: a worker that was woken looks
--- again until it finds the line empty.
-local function enqueue(id, push)
-	local since = clock[1] .. string.format("%06d", tonumber(clock[2])) .. "000"
-	redis.call("HSET", task_key(id), "state", "pending", "pending_since", since)
+-- Puts a job that is pending in line for the workers. Only the first of a line
+-- is announced: a worker that was woken looks again until it finds it empty.
+local function line_up(id, push)
 	if redis.call(push or "LPUSH", prefix .. "pending", id) == 1 then
 		redis.call("PUBLISH", channel, "")
 	end
+end
+
+local function enqueue(id, push)
+	redis.call("HSET", task_key(id), "state", "pending", "pending_since", since)
+	line_up(id, push)
 end
 
 local function park(id)
@@ -50,7 +54,7 @@ local function settle(group)
 	while true do
 		local id = redis.call("LINDEX", list_key(group), 0)
 		if not id then
-			redis.call("SREM", groups_key, group)
+			redis.call("SREM", prefix .. "fifo-groups", group)
 			return nil
 		end
 		local state = redis.call("HGET", task_key(id), "state")
@@ -76,8 +80,8 @@ end
 -- Keeps a job that was given up, as asynq does: the last 10,000 of 90 days.
 -- The next of its group may run.
 local function archive(id, group, msg)
-	local key = prefix .. "archived"
-	redis.call("ZADD", key, clock[1], id)
+	local key, seconds = prefix .. "archived", math.floor(now() / 1000)
+	redis.call("ZADD", key, whole(seconds), id)
 	redis.call("HSET", task_key(id), "msg", msg, "state", "archived")
 	local function forget(ids)
 		for _, old in ipairs(ids) do
@@ -85,7 +89,7 @@ local function archive(id, group, msg)
 			redis.call("ZREM", key, old)
 		end
 	end
-	forget(redis.call("ZRANGEBYSCORE", key, "-inf", tonumber(clock[1]) - 90 * 86400, "LIMIT", 0, 100))
+	forget(redis.call("ZRANGEBYSCORE", key, "-inf", whole(seconds - 90 * 86400), "LIMIT", 0, 100))
 	forget(redis.call("ZRANGE", key, 0, -10001))
 	leave(group, id)
 end

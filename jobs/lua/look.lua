@@ -1,15 +1,18 @@
 -- Starts the next jobs that may run, in place of asynq's forward and dequeue.
 -- KEYS  pending
 -- ARGV  worker, run (worker:number of this look), how many, "again" when the reply to this look
---       was lost, at most so many starts (0 for any) per so many ms; then prefix, channel
+--       was lost, "due" to see to delayed jobs, at most so many starts (0 for any) per so many ms;
+--       then prefix, channel, since
 -- Returns {whether there may be more, ms until the rate allows more, Unix ms when the next delayed
--- job is due (0 when none is delayed), then id, message, start number, group and sequence of each}.
--- Fails with GONE when the worker was taken for dead: its jobs are others' now.
+-- job is due (0 when none is delayed, or nobody asked), then id, message, start number, group and
+-- sequence of each}. Fails with GONE when the worker was taken for dead: its jobs are others' now.
 local worker, run, most, again = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == "again"
-local rate, per = tonumber(ARGV[5]), tonumber(ARGV[6])
+local rate, per = tonumber(ARGV[6]), tonumber(ARGV[7])
 local reply = {0, 0, 0}
+local gone, paused = prefix .. "gone:" .. worker, prefix .. "paused"
 
-if redis.call("EXISTS", prefix .. "gone:" .. worker) == 1 then
+local barred = redis.call("EXISTS", gone, paused) > 0
+if barred and redis.call("EXISTS", gone) == 1 then
 	return redis.error_reply("GONE the worker was taken for dead")
 end
 
@@ -19,41 +22,37 @@ local function add(id, msg, starts, group, seq)
 	end
 end
 
--- Puts jobs in line whose time has come.
-local function forward()
-	local due = prefix .. "due"
-	for _, id in ipairs(redis.call("ZRANGEBYSCORE", due, "-inf", whole(now), "LIMIT", 0, 200)) do
-		redis.call("ZREM", due, id)
+-- Puts jobs in line that were delayed until a score up to limit. Of those in
+-- asynq's sets, only jobs of foreign clients have no exact time.
+local function forward(set, limit)
+	for _, id in ipairs(redis.call("ZRANGEBYSCORE", prefix .. set, "-inf", whole(limit), "LIMIT", 0, 200)) do
+		redis.call("ZREM", prefix .. set, id)
 		local state = redis.call("HGET", task_key(id), "state")
-		if (state == "scheduled" or state == "retry") and redis.call("ZREM", prefix .. state, id) == 1 then
-			enqueue(id)
-		end
-	end
-	-- Jobs of foreign asynq clients have no exact time.
-	for _, state in ipairs({"scheduled", "retry"}) do
-		for _, id in ipairs(redis.call("ZRANGEBYSCORE", prefix .. state, "-inf", clock[1], "LIMIT", 0, 200)) do
+		if state == "scheduled" or state == "retry" then
 			redis.call("ZREM", prefix .. state, id)
-			redis.call("ZREM", due, id)
-			if redis.call("EXISTS", task_key(id)) == 1 then
-				enqueue(id)
-			end
+			redis.call("ZREM", prefix .. "due", id)
+			enqueue(id)
 		end
 	end
 end
 
-local function next_due()
-	local soonest = 0
-	local function consider(key, unit)
-		local first = redis.call("ZRANGE", prefix .. key, 0, 0, "WITHSCORES")
+-- Sees to delayed jobs, and notes when the next one is due.
+local function see_to_delayed()
+	local time, soonest = nil, 0
+	for set, unit in pairs({due = 1, scheduled = 1000, retry = 1000}) do
+		local first = redis.call("ZRANGE", prefix .. set, 0, 0, "WITHSCORES")
 		local at = first[2] and tonumber(first[2]) * unit
+		time = time or at and now()
+		if at and at <= time then
+			forward(set, math.floor(time / unit))
+			first = redis.call("ZRANGE", prefix .. set, 0, 0, "WITHSCORES")
+			at = first[2] and tonumber(first[2]) * unit
+		end
 		if at and (soonest == 0 or at < soonest) then
 			soonest = at
 		end
 	end
-	consider("due", 1)
-	consider("scheduled", 1000)
-	consider("retry", 1000)
-	return soonest
+	reply[3] = soonest
 end
 
 -- A job of a group runs only as its first. One that was given up and is run
@@ -65,7 +64,7 @@ local function in_turn(group, id)
 	end
 	if not redis.call("LPOS", list, id) then
 		redis.call("RPUSH", list, id)
-		redis.call("SADD", groups_key, group)
+		redis.call("SADD", prefix .. "fifo-groups", group)
 	end
 	return settle(group) == id
 end
@@ -77,12 +76,12 @@ local function limited()
 		return 0
 	end
 	local oldest = redis.call("LINDEX", prefix .. "rate", rate - 1)
-	return oldest and math.max(0, tonumber(oldest) + per - now) or 0
+	return oldest and math.max(0, tonumber(oldest) + per - now()) or 0
 end
 
 local function note_start()
 	if rate > 0 then
-		redis.call("LPUSH", prefix .. "rate", whole(now))
+		redis.call("LPUSH", prefix .. "rate", whole(now()))
 		redis.call("LTRIM", prefix .. "rate", 0, rate - 1)
 		redis.call("PEXPIRE", prefix .. "rate", per)
 	end
@@ -121,20 +120,21 @@ if again then
 	return reply
 end
 
-forward()
-if redis.call("EXISTS", prefix .. "paused") == 0 then
-	-- Jobs out of turn are passed over, but not without end in one step.
-	for _ = 1, most + 100 do
-		reply[2] = limited()
-		if reply[2] > 0 or #reply >= 3 + 5 * most then
-			break
-		end
-		if not start() then
-			reply[3] = next_due()
-			return reply
-		end
-	end
-	reply[1] = 1
+if ARGV[5] == "due" then
+	see_to_delayed()
 end
-reply[3] = next_due()
+if barred then
+	return reply
+end
+-- Jobs out of turn are passed over, but not without end in one step.
+for _ = 1, most + 100 do
+	if #reply >= 3 + 5 * most then
+		break
+	end
+	reply[2] = limited()
+	if reply[2] > 0 or not start() then
+		return reply
+	end
+end
+reply[1] = 1
 return reply

@@ -1,17 +1,19 @@
 -- Stores jobs and puts them in line, in place of asynq's enqueue and schedule.
 -- KEYS  the pusher's memory
--- ARGV  token of this push, group ("" in a standard queue), "" for at once, "in" or "at", ms of
---       that, ms to remember dedupe ids, then id, message and dedupe key ("" for none) of each
---       job; then prefix, channel
+-- ARGV  token of this push, "again" when the reply to it was lost, group ("" in a standard queue),
+--       "" for at once, "in" or "at", ms of that, ms to remember dedupe ids, then id, message and
+--       dedupe key ("" for none) of each job; then prefix, channel, since
 -- Returns the id of each job that is in the queue now, or "" where another one has the id.
-local token, group, when, ms, remember = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local token, again, group, when, ms, remember = unpack(ARGV, 1, 6)
 
--- A client repeats a command whose reply was lost. The job may be done and
--- forgotten by then, so a pusher's last push is remembered by itself.
-local again = redis.call("GET", KEYS[1]) == token
+-- The job may be done and forgotten when its push is repeated. So a pusher's
+-- last push is remembered by itself.
+again = again == "again" and redis.call("GET", KEYS[1]) == token
 
-local function join(id)
-	redis.call("SADD", groups_key, group)
+local function join(id, key, msg)
+	local seq = redis.call("INCR", prefix .. "fifo-seq")
+	redis.call("HSET", key, "msg", msg, "fifo_group", group, "fifo_seq", seq)
+	redis.call("SADD", prefix .. "fifo-groups", group)
 	if redis.call("RPUSH", list_key(group), id) == 1 then
 		enqueue(id)
 	else
@@ -36,21 +38,19 @@ local function store(id, msg, dedupe)
 		redis.call("SET", dedupe, id, "PX", remember)
 	end
 	if group ~= "" then
-		redis.call("HSET", key, "msg", msg, "fifo_group", group, "fifo_seq", redis.call("INCR", prefix .. "fifo-seq"))
-		join(id)
-		return id
-	end
-	redis.call("HSET", key, "msg", msg)
-	if when == "" then
-		enqueue(id)
+		join(id, key, msg)
+	elseif when == "" then
+		redis.call("HSET", key, "msg", msg, "state", "pending", "pending_since", since)
+		line_up(id)
 	else
-		delay(id, "scheduled", when == "in" and now + ms or tonumber(ms))
+		redis.call("HSET", key, "msg", msg)
+		delay(id, "scheduled", when == "in" and now() + ms or tonumber(ms))
 	end
 	return id
 end
 
 local ids = {}
-for i = 6, #ARGV - 2, 3 do
+for i = 7, #ARGV - 3, 3 do
 	ids[#ids + 1] = store(ARGV[i], ARGV[i + 1], ARGV[i + 2])
 end
 if not again then

@@ -2,7 +2,7 @@
 -- a job that keeps killing its workers is given up at last.
 -- KEYS  active
 -- ARGV  worker, recoveries of a job at which it is given up, what to add to its message then, what
---       to add to the message of a job that was cancelled; then prefix, channel
+--       to add to the message of a job that was cancelled; then prefix, channel, since
 -- Returns how many were put back and how many given up.
 local worker, most, suffix, cancel_suffix = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local back, given_up = 0, 0

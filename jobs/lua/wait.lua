@@ -1,6 +1,6 @@
 -- Notes that somebody waits for the end of a job.
 -- KEYS  task
--- ARGV  prefix, channel
+-- ARGV  prefix, channel, since
 if redis.call("EXISTS", KEYS[1]) == 1 then
 	redis.call("HSET", KEYS[1], "waited", "1")
 end
