@@ -36,7 +36,10 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-var work = jobs.NewQueue[string]("work")
+var (
+	work  = jobs.NewQueue[string]("work")
+	count = jobs.NewQueue[int]("count")
+)
 
 // say writes a line that the tests wait for.
 func say(format string, args ...any) { fmt.Printf(format+"\n", args...) }
@@ -44,7 +47,11 @@ func say(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 // app is the program: it says what happens to it on standard output.
 func app() cmd.App {
 	return cmd.App{
-		Jobs: []jobs.Handler{work.Handle(doWork, jobs.Backoff(func(int) time.Duration { return time.Second }))},
+		Jobs: []jobs.Handler{
+			work.Handle(doWork, jobs.Backoff(func(int) time.Duration { return time.Second })),
+			jobs.HandleResult(count, countTo),
+		},
+		Middleware: []jobs.Middleware{announce},
 		Schedules: []scheduler.Schedule{scheduler.New("pulse", "every second", func(ctx context.Context) error {
 			say("tick")
 			return socket.To("ann").Send(ctx, "tick")
@@ -101,9 +108,34 @@ func doWork(ctx context.Context, what string) error {
 	return socket.Send(ctx, "did "+what)
 }
 
+func countTo(ctx context.Context, n int) (int, error) {
+	for i := range n {
+		if err := jobs.Progress(ctx, i); err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
+}
+
+// announce is middleware that says of which queue a job is.
+func announce(next func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if job, _ := jobs.FromContext(ctx); job.Queue == "count" {
+			say("middleware of %s", job.Queue)
+		}
+		return next(ctx)
+	}
+}
+
 func serve(w http.ResponseWriter, r *http.Request) {
 	if what, ok := strings.CutPrefix(r.URL.Path, "/do/"); ok {
 		if _, err := work.Push(r.Context(), what); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+	}
+	if r.URL.Path == "/count" {
+		if _, err := count.Push(r.Context(), 2, jobs.ID("c1"), jobs.NotifyUser()); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
