@@ -14,13 +14,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-const (
-	// leaseTime is how long a worker that stands still keeps its jobs.
-	leaseTime = 10 * time.Second
-	// takeOver is the time within which the jobs of a worker that died are
-	// running elsewhere.
-	takeOver = 15 * time.Second
-)
+// takeOver is the time within which the jobs of a worker that died are running
+// elsewhere.
+const takeOver = 15 * time.Second
 
 // waitForNotes waits until a line has n notes of a kind.
 func waitForNotes(t testing.TB, rdb *redis.Client, limit time.Duration, line, what string, n int) []note {

@@ -3,6 +3,7 @@ package jobs_test
 import (
 	"context"
 	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
@@ -113,7 +114,7 @@ func (f fire) killWorkers(t *testing.T, rdb *redis.Client, pushers []*process) m
 	}
 	for _, p := range append(pushers, workers...) {
 		if p.Role == "worker" {
-			p.signal(15)
+			p.signal(syscall.SIGTERM)
 		}
 		p.expectEnd()
 	}

@@ -362,13 +362,6 @@ func (p *process) kill() time.Time {
 	return at
 }
 
-// stop ends the process with SIGTERM and expects it to end well.
-func (p *process) stop() {
-	p.t.Helper()
-	p.signal(syscall.SIGTERM)
-	p.expectEnd()
-}
-
 func (p *process) expectEnd() {
 	p.t.Helper()
 	if err := p.ended(); err != nil {
