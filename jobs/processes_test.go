@@ -387,3 +387,17 @@ func waitUntilEmpty(t testing.TB, rdb redis.UniversalClient, limit time.Duration
 	t.Helper()
 	redistest.Eventually(t, limit, "queue "+queue+" to be empty", func() bool { return queueIsEmpty(rdb, queue) })
 }
+
+// showQueue logs what is in a queue and whose its active jobs are.
+func showQueue(t testing.TB, rdb redis.UniversalClient, queue string) {
+	t.Helper()
+	ctx, prefix := context.Background(), "asynq:{"+queue+"}:"
+	info, err := inspect(rdb).GetQueueInfo(queue)
+	if err != nil || info.Size == 0 {
+		return
+	}
+	t.Logf("left in %s: %d pending, %d active, %d scheduled, %d retry", queue, info.Pending, info.Active, info.Scheduled, info.Retry)
+	for _, id := range rdb.LRange(ctx, prefix+"active", 0, 20).Val() {
+		t.Logf("%s: active %s %v", queue, id, rdb.HMGet(ctx, prefix+"t:"+id, "run", "starts", "fifo_group", "fifo_seq").Val())
+	}
+}

@@ -80,6 +80,12 @@ func crashRedis(t *testing.T, c crash) {
 	for range crashWorkers {
 		startWorker(t, s.Client(t), handlers...)
 	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			showQueue(t, rdb, "plain")
+			showQueue(t, rdb, "line.fifo")
+		}
+	})
 	stop := run.startPushers(t, clientContext(s.Client(t), handlers...), queues)
 	for range c.times {
 		run.waitForMore(t, 200)
@@ -97,7 +103,7 @@ func crashRedis(t *testing.T, c crash) {
 	run.waitForMore(t, 200)
 	stop()
 	for i, q := range []string{"plain", "line.fifo"} {
-		waitUntilEmpty(t, rdb, 3*time.Minute, q)
+		waitUntilEmpty(t, rdb, time.Minute, q)
 		run.check(t, c, q, i)
 	}
 }
