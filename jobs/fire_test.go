@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/queuerun/queuerun/jobs"
 	"github.com/queuerun/queuerun/jobs/redistest"
 	"github.com/redis/go-redis/v9"
 )
@@ -238,6 +239,9 @@ var repeats = map[string]func(ctx context.Context, do act) (string, error){
 	"payload": func(ctx context.Context, do act) (string, error) {
 		return fifoActs.Group("g").Push(ctx, do)
 	},
+	"unique payload": func(ctx context.Context, do act) (string, error) {
+		return acts.Push(ctx, do, jobs.Unique(time.Minute))
+	},
 }
 
 func TestAThousandRepeatsFromFourProcessesAreOneJob(t *testing.T) {
@@ -269,16 +273,16 @@ func pushRepeats(t *testing.T, how string) {
 	if len(first) != 1 {
 		t.Fatalf("the pushes returned %d different results: %v", len(first), first)
 	}
-	startWorkerProcess(t, rdb, "worker", 0)
+	startWorkerProcess(t, rdb, "worker", 1)
 	for id := range first {
 		waitUntilGone(t, rdb, "acts.fifo", id)
+		waitUntilGone(t, rdb, "acts", id)
 		if again := ids(2); again[id] != processes*each {
 			t.Errorf("after the job was done the pushes returned %v, want %q only", again, id)
 		}
 	}
-	// What comes after them is done when everything before it is.
-	last := must(t)(fifoActs.Group("g").Push(child{}.pushContext(t.Context(), rdb), act{Line: "last"}))
-	waitUntilGone(t, rdb, "acts.fifo", last)
+	waitUntilEmpty(t, rdb, soon, "acts.fifo")
+	waitUntilEmpty(t, rdb, soon, "acts")
 	if runs := notes(t, rdb, how); len(runs) != 2 || runs[0].What != "start" || runs[1].What != "end" || first[runs[0].ID] == 0 {
 		t.Errorf("the job's runs are %+v, want one", runs)
 	}

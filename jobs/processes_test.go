@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -379,6 +380,10 @@ func (p *process) tell() {
 // queueIsEmpty reports whether nothing is left of a queue, neither waiting nor
 // running nor archived.
 func queueIsEmpty(rdb redis.UniversalClient, queue string) bool {
+	all, err := inspect(rdb).Queues()
+	if err == nil && !slices.Contains(all, queue) {
+		return true // Nothing was ever pushed to it.
+	}
 	info, err := inspect(rdb).GetQueueInfo(queue)
 	return err == nil && info.Size+info.Archived == 0
 }

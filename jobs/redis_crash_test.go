@@ -3,11 +3,13 @@ package jobs_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/hibiken/asynq"
 	"github.com/queuerun/queuerun/jobs"
 	"github.com/queuerun/queuerun/jobs/redistest"
 )
@@ -204,4 +206,35 @@ func (r *crashRun) relative(at time.Time) string {
 		}
 	}
 	return "after the last outage"
+}
+
+// A Redis that comes back refuses commands for a while, as long as it is
+// loading its data. That says nothing of the command before, whose reply was
+// lost.
+func TestAnErrorAfterALostReplyStrandsNoJob(t *testing.T) {
+	rdb := redistest.Real(t).Client(t)
+	ctx := context.Background()
+	proxy := redistest.NewProxy(t, rdb.Options().Addr)
+	queue := jobs.NewQueue[string]("plain")
+	handler := queue.Handle(ignore[string])
+	startWorker(t, redistest.Client(t, proxy.Addr), handler)
+	push := clientContext(rdb, handler)
+	waitUntilGone(t, rdb, "plain", must(t)(queue.Push(push, "first"))) // Redis knows all scripts now.
+
+	// The worker starts the job without hearing of it.
+	proxy.CutReplies(1, ":pending")
+	id := must(t)(queue.Push(push, "second"))
+	waitForState(t, rdb, "plain", id, asynq.TaskStateActive)
+	allow := func(how string) {
+		t.Helper()
+		if err := rdb.Do(ctx, "ACL", "SETUSER", "default", how+"evalsha", how+"eval").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	allow("-")
+	proxy.CutReplies(0)
+	refused := func() int { return strings.Count(rdb.Info(ctx, "errorstats").Val(), "errorstat_NOPERM") }
+	redistest.Eventually(t, soon, "the worker to be refused", func() bool { return refused() > 0 })
+	allow("+")
+	waitUntilGone(t, rdb, "plain", id)
 }
