@@ -41,7 +41,9 @@ func (l *looker) look(ctx context.Context, worker string, most int) (found, erro
 	}
 	reply, err := runOnce(ctx, l.rdb, lookScript, l.name, []string{keyPrefix(l.name) + "pending"},
 		worker, run, most, again, l.rate.n, l.rate.per.Milliseconds()).Slice()
-	if answer := redis.Error(nil); err == nil || errors.As(err, &answer) {
+	// Another error of Redis, that it is loading its data, say, tells nothing of
+	// a look before this one whose reply was lost.
+	if err == nil || redis.HasErrorPrefix(err, "GONE") {
 		l.unsure = ""
 	} else {
 		l.unsure = run
