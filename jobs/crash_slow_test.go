@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/queuerun/queuerun/jobs/redistest"
+	"github.com/redis/go-redis/v9"
 )
 
 func TestFIFOUnderFireForLong(t *testing.T) {
@@ -18,7 +19,9 @@ func TestAStoppedPusherLosesNothingForLong(t *testing.T) {
 	stopPusher(t, 1000, 30*time.Second)
 }
 
-func TestAJobThatKillsItsWorkersIsGivenUp(t *testing.T) { killedByAPoisonJob(t) }
+func TestAJobThatKillsItsWorkersIsGivenUpWhenTheirLeasesEnd(t *testing.T) {
+	killedByAPoisonJob(t, func(*redis.Client) {})
+}
 
 func TestRedisKilledManyTimes(t *testing.T) {
 	for fsync, mayLose := range map[string]time.Duration{"always": 0, "everysec": syncWindow} {

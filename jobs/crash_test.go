@@ -267,9 +267,23 @@ func pushAlong(t *testing.T, rdb *redis.Client) *along {
 	return &a
 }
 
+func TestAJobThatKillsItsWorkersIsGivenUp(t *testing.T) {
+	// The leases of the dead are ended by hand, to save the wait for it.
+	killedByAPoisonJob(t, func(rdb *redis.Client) {
+		const live = "queuerun:{workers}:live"
+		members := rdb.ZRange(t.Context(), live, 0, -1).Val()
+		if len(members) == 0 {
+			t.Fatal("no worker has a lease")
+		}
+		for _, member := range members {
+			rdb.ZAdd(t.Context(), live, redis.Z{Score: 1, Member: member})
+		}
+	})
+}
+
 // killedByAPoisonJob runs a job that kills each worker that starts it, with
 // workers that are replaced, until it is given up.
-func killedByAPoisonJob(t *testing.T) {
+func killedByAPoisonJob(t *testing.T, died func(rdb *redis.Client)) {
 	rdb := redistest.Real(t).Client(t)
 	ctx := child{}.pushContext(t.Context(), rdb)
 	poison := must(t)(fifoActs.Group("g").Push(ctx, act{Line: "poison", Kills: true}))
@@ -282,6 +296,7 @@ func killedByAPoisonJob(t *testing.T) {
 		if err := w.ended(); err == nil {
 			t.Fatal("the worker was to kill itself")
 		}
+		died(rdb)
 	}
 	startWorkerProcess(t, rdb, "last", 0)
 	redistest.Eventually(t, 2*takeOver, "the job to be given up", func() bool {
