@@ -3,6 +3,7 @@ package jobs_test
 import (
 	"context"
 	"log/slog"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -14,7 +15,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if orders := os.Getenv(childVariable); orders != "" {
+		os.Exit(childMain(orders))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // soon is how long a test waits for what takes milliseconds on an idle machine.
 const soon = 20 * time.Second

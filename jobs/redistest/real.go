@@ -26,13 +26,24 @@ type Server struct {
 	t    testing.TB
 	path string
 	dir  string
+	args []string
 	cmd  *exec.Cmd
 	out  bytes.Buffer
 }
 
+// Option changes how Real starts its redis-server.
+type Option func(*Server)
+
+// AppendFsync says when what is written to the append-only file is forced to
+// the disk: "always", before each reply; "everysec", which is what redis-server
+// does by itself; or "no".
+func AppendFsync(when string) Option {
+	return func(s *Server) { s.args = append(s.args, "--appendfsync", when) }
+}
+
 // Real starts a redis-server for the test. Without one on the PATH the test is
 // skipped, or fails when REQUIRE_REAL=1 is set.
-func Real(t testing.TB) *Server {
+func Real(t testing.TB, options ...Option) *Server {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -42,6 +53,9 @@ func Real(t testing.TB) *Server {
 		t.Skip("redis-server is not on the PATH")
 	}
 	s := &Server{t: t, path: path, dir: t.TempDir()}
+	for _, option := range options {
+		option(s)
+	}
 	t.Cleanup(s.Stop)
 	// Between finding a free port and listening on it another process may take
 	// it; then the next one will do.
@@ -114,8 +128,9 @@ func (s *Server) start() error {
 		return err
 	}
 	s.out.Reset()
-	s.cmd = exec.Command(s.path, "--bind", "127.0.0.1", "--port", port, "--dir", s.dir,
-		"--save", "", "--appendonly", "yes", "--daemonize", "no")
+	args := []string{"--bind", "127.0.0.1", "--port", port, "--dir", s.dir,
+		"--save", "", "--appendonly", "yes", "--daemonize", "no"}
+	s.cmd = exec.Command(s.path, append(args, s.args...)...)
 	s.cmd.Stdout, s.cmd.Stderr = &s.out, &s.out
 	if err := s.cmd.Start(); err != nil {
 		s.cmd = nil

@@ -41,6 +41,15 @@ func TestServerKeepsItsDataOverAStop(t *testing.T) {
 	}
 }
 
+func TestAppendFsyncReachesTheServer(t *testing.T) {
+	for _, when := range []string{"always", "everysec"} {
+		rdb := redistest.Real(t, redistest.AppendFsync(when)).Client(t)
+		if got := rdb.ConfigGet(context.Background(), "appendfsync").Val()["appendfsync"]; got != when {
+			t.Errorf("appendfsync is %q, want %q", got, when)
+		}
+	}
+}
+
 func TestProxyCutsAfterTheRequest(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, direct *redis.Client) {
 		p := redistest.NewProxy(t, direct.Options().Addr)
