@@ -37,12 +37,17 @@ func (c *Client) Context(ctx context.Context) context.Context {
 	return context.WithValue(ctx, clientKey{}, c)
 }
 
-func clientFrom(ctx context.Context) (*Client, error) {
+// ClientFrom returns the client that a context carries, ready to use: in a
+// handler, to Get, Wait for and Cancel jobs. Without one it returns ErrNoClient.
+func ClientFrom(ctx context.Context) (*Client, error) {
 	c, _ := ctx.Value(clientKey{}).(*Client)
 	if c == nil {
 		return nil, ErrNoClient
 	}
-	return c, c.ready()
+	if err := c.ready(); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // ready checks the fields and prepares the client when it is used first.

@@ -15,14 +15,19 @@ const idleCheck = time.Second
 // watchIdle wakes idle fetchers when there is something in their queues, until
 // ctx ends. What it costs does not grow with the number of queues.
 func (r *workerRun) watchIdle(ctx context.Context) {
-	tick := time.NewTicker(idleCheck)
+	every(ctx, idleCheck, func() { r.checkIdle(ctx) })
+}
+
+// every calls do in intervals until ctx ends.
+func every(ctx context.Context, interval time.Duration, do func()) {
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			r.checkIdle(ctx)
+			do()
 		}
 	}
 }

@@ -78,18 +78,11 @@ func (l *lease) lost(worker string) {
 
 // run renews the lease until ctx ends.
 func (l *lease) run(ctx context.Context) {
-	tick := time.NewTicker(beatEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	every(ctx, beatEvery, func() {
 		if err := l.beat(ctx); err != nil && ctx.Err() == nil {
 			l.log.Warn("could not renew the worker's lease", "error", err)
 		}
-	}
+	})
 }
 
 func (l *lease) beat(ctx context.Context) error {

@@ -46,7 +46,7 @@ func (q *Queue[T]) pushAll(ctx context.Context, to target, payloads []T, o pushO
 			return nil, fmt.Errorf("encode the payload: %w", err)
 		}
 	}
-	client, err := clientFrom(ctx)
+	client, err := ClientFrom(ctx)
 	if err != nil {
 		return nil, err
 	}
