@@ -35,6 +35,10 @@ type fetcher struct {
 	looker      looker
 	runs        runs
 
+	// listening is when Redis was last told that we listen for cancellations,
+	// in Unix ns.
+	listening atomic.Int64
+
 	idle    atomic.Bool // the line was empty, and no delayed job is known
 	failing int         // looks in a row that got an error
 }
@@ -67,10 +71,16 @@ func (f *fetcher) fetch(ctx context.Context) {
 			pause(ctx, leaseWait, nil)
 			continue
 		}
+		began := time.Now()
 		got, err := f.looker.look(ctx, worker, most, seeDue)
 		f.giveSlots(most - len(got.jobs))
 		for _, job := range got.jobs {
 			f.begin(ctx, job)
+		}
+		if f.listening.Load() >= began.UnixNano() {
+			// A job may have been cancelled after it was started and before we
+			// listened.
+			f.cancelMarked(ctx)
 		}
 		if err != nil {
 			f.failed(ctx, worker, err)

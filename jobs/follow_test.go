@@ -180,6 +180,52 @@ func TestCancel(t *testing.T) {
 	})
 }
 
+// A cancellation may come while the worker connects, or before the reply to the
+// look that started the job.
+func TestCancelReachesAJobThatWasJustStarted(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		queue := jobs.NewQueue[string]("q")
+		handler := queue.Handle(func(ctx context.Context, _ string) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}, jobs.Concurrency(100))
+		ctx := clientContext(rdb, handler)
+		client := jobs.NewClient(rdb)
+		for round := range 20 {
+			id := must(t)(queue.Push(ctx, "x", jobs.ID(fmt.Sprint("first-", round))))
+			stop := startWorker(t, rdb, handler)
+			for _, id := range append([]string{id}, pushMany(t, ctx, queue, 5)...) {
+				cancelWhenActive(t, rdb, client, id)
+			}
+			if err := stop(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func pushMany(t *testing.T, ctx context.Context, queue *jobs.Queue[string], n int) []string {
+	t.Helper()
+	ids, err := queue.PushMany(ctx, make([]string, n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
+// cancelWhenActive cancels a job at the moment when Redis has started it, and
+// waits until it has ended.
+func cancelWhenActive(t *testing.T, rdb *redis.Client, client *jobs.Client, id string) {
+	t.Helper()
+	ctx := context.Background()
+	for rdb.HGet(ctx, "asynq:{q}:t:"+id, "state").Val() != "active" {
+	}
+	if err := client.Cancel(ctx, "q", id); err != nil {
+		t.Fatal(err)
+	}
+	waitForState(t, rdb, "q", id, asynq.TaskStateArchived)
+}
+
 // A worker that was not told, because its connection was lost, learns of it when
 // it wants to retry the job.
 func TestCancelHoldsWhenTheWorkerWasNotTold(t *testing.T) {

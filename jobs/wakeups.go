@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -12,7 +13,8 @@ import (
 // asynqCancels is where the dashboard tells workers to cancel a job.
 const asynqCancels = "asynq:cancel"
 
-// cancelWord begins what Client.Cancel tells the workers of a queue.
+// cancelWord begins what Client.Cancel tells the workers of a queue: the owner
+// of the run and the id of the job follow.
 const cancelWord = "cancel:"
 
 // wakeups listens for pushes to the queues of a worker, so that an idle one
@@ -38,8 +40,8 @@ func (w *wakeups) run(ctx context.Context) {
 	}
 	pubsub := w.rdb.Subscribe(ctx, channels...)
 	messages := pubsub.ChannelWithSubscriptions(redis.WithChannelSize(1000))
-	var recording sync.WaitGroup
-	defer recording.Wait()
+	var connecting sync.WaitGroup
+	defer connecting.Wait()
 	defer pubsub.Close()
 	for {
 		select {
@@ -53,11 +55,7 @@ func (w *wakeups) run(ctx context.Context) {
 			case *redis.Message:
 				w.heard(m.Channel, m.Payload)
 			case *redis.Subscription:
-				if m.Channel == asynqCancels {
-					recording.Go(func() { w.record(ctx) })
-				} else {
-					w.heard(m.Channel, "")
-				}
+				connecting.Go(func() { w.nowListening(ctx, m.Channel) })
 			}
 		}
 	}
@@ -67,27 +65,47 @@ func (w *wakeups) heard(channel, payload string) {
 	if channel == asynqCancels {
 		// It does not say in which queue.
 		for _, f := range w.fetchers {
-			f.cancelRun(payload)
+			if run := f.runs.get(payload); run != nil {
+				run.cancel(ErrCancelled)
+			}
 		}
 		return
 	}
 	f := w.fetchers[channel]
-	if id, ok := strings.CutPrefix(payload, cancelWord); ok {
-		f.cancelRun(id)
+	if cancelled, ok := strings.CutPrefix(payload, cancelWord); ok {
+		if owner, id, _ := strings.Cut(cancelled, " "); ownedBy(owner, f.run.lease.worker()) {
+			f.runs.cancel(owner, id)
+		}
 		return
 	}
 	f.wake()
 }
 
-// cancelRun cancels the context of a job that runs here.
-func (f *fetcher) cancelRun(id string) {
-	if job := f.runs.get(id); job != nil {
-		job.cancel(ErrCancelled)
+// nowListening makes up for what was said on a channel before it was listened
+// to.
+func (w *wakeups) nowListening(ctx context.Context, channel string) {
+	if channel == asynqCancels {
+		if err := w.connected(ctx); err != nil && ctx.Err() == nil {
+			w.log.Warn("could not record the queues", "error", err)
+		}
+		return
 	}
+	f := w.fetchers[channel]
+	f.listening.Store(time.Now().UnixNano())
+	f.cancelMarked(ctx)
+	f.wake()
 }
 
-func (w *wakeups) record(ctx context.Context) {
-	if err := w.connected(ctx); err != nil && ctx.Err() == nil {
-		w.log.Warn("could not record the queues", "error", err)
+// cancelMarked cancels the runs of jobs that Redis knows to be cancelled.
+func (f *fetcher) cancelMarked(ctx context.Context) {
+	for _, run := range f.runs.all() {
+		cancelled, err := f.run.rdb.HExists(ctx, taskKey(f.name, run.jobID), "cancelled").Result()
+		if err != nil && ctx.Err() == nil {
+			f.log.Warn("could not look for cancelled jobs", "error", err)
+			return
+		}
+		if cancelled {
+			run.cancel(ErrCancelled)
+		}
 	}
 }

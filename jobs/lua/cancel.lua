@@ -11,7 +11,9 @@ elseif state == "completed" or state == "archived" then
 	return "over"
 elseif state == "active" then
 	redis.call("HSET", key, "cancelled", "1")
-	redis.call("PUBLISH", channel, "cancel:" .. id)
+	if run then
+		redis.call("PUBLISH", channel, "cancel:" .. run .. " " .. id)
+	end
 	return "running"
 end
 redis.call("LREM", prefix .. "pending", 0, id)

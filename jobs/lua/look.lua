@@ -83,7 +83,7 @@ local function note_start()
 	if rate > 0 then
 		redis.call("LPUSH", prefix .. "rate", whole(now()))
 		redis.call("LTRIM", prefix .. "rate", 0, rate - 1)
-		redis.call("PEXPIRE", prefix .. "rate", per)
+		redis.call("PEXPIRE", prefix .. "rate", 2 * per + 1000)
 	end
 end
 
