@@ -55,6 +55,11 @@ func newFetcher(r *workerRun, h Handler, name string) *fetcher {
 
 // fetch works until ctx ends.
 func (f *fetcher) fetch(ctx context.Context) {
+	defer func() {
+		if f.looker.unsure != "" {
+			f.run.unsettled.Store(true)
+		}
+	}()
 	seeDue := true
 	for {
 		most := f.takeSlots(ctx)

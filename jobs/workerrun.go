@@ -30,7 +30,7 @@ type workerRun struct {
 	phase     phase
 	running   atomic.Int64  // handlers that have not returned
 	returned  chan struct{} // gets one when running may have come to 0
-	unsettled atomic.Bool   // the outcome of a run could not be written
+	unsettled atomic.Bool   // an outcome, or the reply to the last look, was lost
 }
 
 // phase says how far a stop has come. Each context is cancelled when it is
@@ -102,15 +102,15 @@ func (r *workerRun) work(ctx context.Context) error {
 		committing.Go(func() { r.commits.run(r.phase.over) })
 	}
 	<-ctx.Done()
-	fetching.Wait()
-	err := r.stop()
+	err := r.stop(&fetching)
 	helping.Wait()
 	committing.Wait()
 	return err
 }
 
-// stop waits for the handlers, within bounds, when no further job is started.
-func (r *workerRun) stop() error {
+// stop waits for the fetchers and then for the handlers, within bounds: a
+// fetcher may have to give a job back, and Redis may be away.
+func (r *workerRun) stop(fetching *sync.WaitGroup) error {
 	defer r.phase.cancel()
 	defer r.phase.end()
 	drained := time.AfterFunc(r.drain, r.phase.cancel)
@@ -118,6 +118,7 @@ func (r *workerRun) stop() error {
 	over := time.AfterFunc(r.drain+drainGrace, r.phase.end)
 	defer over.Stop()
 
+	fetching.Wait()
 	r.server.Stop() // Asynq's Shutdown alone would start jobs for a moment.
 	r.server.Shutdown()
 	r.waitForHandlers()
