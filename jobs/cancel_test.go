@@ -3,6 +3,7 @@ package jobs_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -68,5 +69,60 @@ func TestCancelHoldsWhileTheWorkerStops(t *testing.T) {
 			t.Fatal(err)
 		}
 		waitForState(t, rdb, "q", id, asynq.TaskStateArchived)
+	})
+}
+
+func TestCancelReachesAJobThatIsJustStarting(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		queue := jobs.NewQueue[int]("q")
+		handler := queue.Handle(func(ctx context.Context, _ int) error {
+			<-ctx.Done()
+			return context.Cause(ctx)
+		}, jobs.Timeout(soon), jobs.Concurrency(100), jobs.Retries(0))
+		startWorker(t, rdb, handler)
+		ctx := clientContext(rdb, handler)
+		client := jobs.NewClient(rdb)
+		for n := range 100 {
+			id := must(t)(queue.Push(ctx, n))
+			if err := client.Cancel(ctx, "q", id); err != nil {
+				t.Fatal(err)
+			}
+			if info, err := client.Wait(ctx, "q", id); !errors.Is(err, jobs.ErrNotFound) && info.LastError != "the job was cancelled" {
+				t.Fatalf("a job that was cancelled at once ended with %q, %v", info.LastError, err)
+			}
+		}
+	})
+}
+
+func TestCancelReachesAHandlerThatKeepsTheWorkerFromStopping(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		queue := jobs.NewQueue[int]("q")
+		started, causes := make(chan struct{}), make(chan error, 1)
+		handler := queue.Handle(func(ctx context.Context, _ int) error {
+			close(started)
+			<-ctx.Done()
+			causes <- context.Cause(ctx)
+			return ctx.Err()
+		})
+		working, cancel := context.WithCancel(context.Background())
+		w := &jobs.Worker{Redis: rdb, Handlers: []jobs.Handler{handler}, Logger: slog.New(slog.DiscardHandler), Drain: soon}
+		result := make(chan error, 1)
+		go func() { result <- w.Run(working) }()
+		ctx := clientContext(rdb, handler)
+		id := must(t)(queue.Push(ctx, 1))
+		<-started
+		cancel()
+		redistest.Eventually(t, soon, "the worker to hear of it", func() bool {
+			if err := jobs.NewClient(rdb).Cancel(ctx, "q", id); err != nil && !errors.Is(err, jobs.ErrEnded) {
+				t.Error(err)
+			}
+			return len(causes) > 0
+		})
+		if cause := <-causes; !errors.Is(cause, jobs.ErrCancelled) {
+			t.Errorf("cause %v, want ErrCancelled", cause)
+		}
+		if err := <-result; err != nil {
+			t.Error(err)
+		}
 	})
 }

@@ -1,9 +1,6 @@
 package jobs
 
-import (
-	"errors"
-	"time"
-)
+import "time"
 
 // commit writes the outcome of a run, as often as it takes until the worker has
 // stopped: the script sees when it is there already. It returns what was
@@ -15,7 +12,7 @@ func (f *fetcher) commit(job *jobRun, o outcome) outcome {
 		reply, err := f.run.commits.do(ctx, f.name, f.commitArgs(job, o))
 		switch {
 		case err == nil && reply == 2:
-			o = outcome{kind: archived, err: errors.Join(ErrCancelled, o.err)}
+			o = cancelled(o.err)
 			continue
 		case err == nil && reply == 0:
 			f.log.Warn("the job was taken over meanwhile, its outcome here is dropped", "job", job.jobID, "attempt", job.attempt)

@@ -72,8 +72,10 @@ func (f *fetcher) fetch(ctx context.Context) {
 			pause(ctx, leaseWait, nil)
 			continue
 		}
+		f.runs.expect()
 		got, err := f.looker.look(ctx, worker, most, seeDue)
 		f.giveSlots(most - len(got.jobs))
+		f.note(got.jobs)
 		for _, job := range got.jobs {
 			f.begin(ctx, job)
 		}
@@ -175,15 +177,27 @@ func (f *fetcher) wake() {
 	}
 }
 
+// note makes the runs known that a look has started: from here on they can be
+// cancelled. The lease may have been lost while the reply was on its way.
+func (f *fetcher) note(started []*jobRun) {
+	for _, job := range started {
+		job.ctx, job.cancel = context.WithCancelCause(f.run.base)
+	}
+	f.runs.add(started, f.looker.unsure != "")
+	for _, job := range started {
+		if f.run.lease.worker() != job.worker {
+			job.cancel(ErrLeaseLost)
+		}
+	}
+}
+
 // begin hands a job to asynq's server, which calls process with it.
 func (f *fetcher) begin(ctx context.Context, job *jobRun) {
-	job.ctx, job.cancel = context.WithCancelCause(f.run.base)
 	var err error
 	if job.message, err = parseMessage(job.message.raw); err != nil {
 		f.abandon(job, outcome{kind: archived, err: finalError{err}})
 		return
 	}
-	f.runs.add(job)
 	select {
 	case f.run.handoff <- string(job.message.forAsynq(f.name, job.jobID)):
 	case <-ctx.Done():

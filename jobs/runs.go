@@ -24,15 +24,48 @@ type jobRun struct {
 type runs struct {
 	mu   sync.Mutex
 	byID map[string]*jobRun
+	// early are jobs that were cancelled while a look was under way, which may
+	// have started them; nil when none is.
+	early map[string]bool
 }
 
-func (r *runs) add(run *jobRun) {
+// expect says that a look is about to start jobs.
+func (r *runs) expect() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.early == nil {
+		r.early = map[string]bool{}
+	}
+}
+
+// add takes the runs that a look has started. While its reply was lost, more
+// are expected.
+func (r *runs) add(started []*jobRun, more bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.byID == nil {
 		r.byID = map[string]*jobRun{}
 	}
-	r.byID[run.jobID] = run
+	for _, run := range started {
+		r.byID[run.jobID] = run
+		if r.early[run.jobID] {
+			run.cancel(ErrCancelled)
+		}
+	}
+	if !more {
+		r.early = nil
+	}
+}
+
+// cancel cancels the context of a job that runs here.
+func (r *runs) cancel(jobID string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if run := r.byID[jobID]; run != nil {
+		run.cancel(ErrCancelled)
+	} else if r.early != nil {
+		r.early[jobID] = true
+	}
 }
 
 func (r *runs) get(jobID string) *jobRun {

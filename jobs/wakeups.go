@@ -67,23 +67,16 @@ func (w *wakeups) heard(channel, payload string) {
 	if channel == asynqCancels {
 		// It does not say in which queue.
 		for _, f := range w.fetchers {
-			f.cancelRun(payload)
+			f.runs.cancel(payload)
 		}
 		return
 	}
 	f := w.fetchers[channel]
 	if id, ok := strings.CutPrefix(payload, cancelWord); ok {
-		f.cancelRun(id)
+		f.runs.cancel(id)
 		return
 	}
 	f.wake()
-}
-
-// cancelRun cancels the context of a job that runs here.
-func (f *fetcher) cancelRun(id string) {
-	if job := f.runs.get(id); job != nil {
-		job.cancel(ErrCancelled)
-	}
 }
 
 func (w *wakeups) record(ctx context.Context) {

@@ -94,10 +94,13 @@ func (r *workerRun) work(ctx context.Context) error {
 	for _, f := range r.fetchers {
 		fetching.Go(func() { f.fetch(ctx) })
 	}
-	for _, help := range []func(context.Context){r.wakeups.run, r.watchIdle, r.tidy} {
+	for _, help := range []func(context.Context){r.watchIdle, r.tidy} {
 		helping.Go(func() { help(ctx) })
 	}
-	helping.Go(func() { r.lease.run(r.phase.over) })
+	// Handlers that still run can be cancelled, and keep their lease.
+	for _, help := range []func(context.Context){r.wakeups.run, r.lease.run} {
+		helping.Go(func() { help(r.phase.over) })
+	}
 	for range 2 { // One trip is prepared while the other is under way.
 		committing.Go(func() { r.commits.run(r.phase.over) })
 	}
