@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -136,6 +137,24 @@ func TestLostRepliesToDoneOfAKeptJobCountOnce(t *testing.T) {
 		}
 		if stats.ProcessedTotal != pushed || proxy.Cuts() < 2 {
 			t.Errorf("asynq's figures say that %d jobs were done, want %d; %d replies were cut", stats.ProcessedTotal, pushed, proxy.Cuts())
+		}
+	})
+}
+
+func TestLostReplyToARefusedPushIsRefusedAgain(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		proxy := redistest.NewProxy(t, rdb.Options().Addr)
+		queue := jobs.NewQueue[int]("plain")
+		ctx := clientContext(redistest.Client(t, proxy.Addr), queue.Handle(ignore[int]))
+		must(t)(queue.Push(ctx, 1, jobs.ID("x")))
+		proxy.CutReplies(2, "{plain}:push:")
+		for range 2 {
+			if _, err := queue.Push(ctx, 2, jobs.ID("x")); !errors.Is(err, jobs.ErrDuplicate) {
+				t.Errorf("Push returned %v, want ErrDuplicate", err)
+			}
+		}
+		if proxy.Cuts() == 0 {
+			t.Error("no reply was cut")
 		}
 	})
 }
