@@ -82,6 +82,9 @@ func TestCancelReachesAJobThatIsJustStarting(t *testing.T) {
 		startWorker(t, rdb, handler)
 		ctx := clientContext(rdb, handler)
 		client := jobs.NewClient(rdb)
+		redistest.Eventually(t, soon, "the worker to listen", func() bool {
+			return rdb.PubSubNumSub(ctx, "queuerun:wake:q").Val()["queuerun:wake:q"] > 0
+		})
 		for n := range 100 {
 			id := must(t)(queue.Push(ctx, n))
 			if err := client.Cancel(ctx, "q", id); err != nil {
