@@ -1,27 +1,25 @@
 package jobs
 
-import (
-	"errors"
-	"time"
-)
+import "time"
 
 // commit writes the outcome of a run, as often as it takes until the worker has
 // stopped: the script sees when it is there already. It returns what was
-// written, which is another outcome when the job was cancelled meanwhile.
-func (f *fetcher) commit(job *jobRun, o outcome) outcome {
+// written, which is another outcome when the job was cancelled meanwhile, or
+// that nothing was.
+func (f *fetcher) commit(job *jobRun, o outcome) (_ outcome, written bool) {
 	ctx := f.run.phase.over
 	wait := 50 * time.Millisecond
 	for {
 		reply, err := f.run.commits.do(ctx, f.name, f.commitArgs(job, o))
 		switch {
 		case err == nil && reply == 2:
-			o = outcome{kind: archived, err: errors.Join(ErrCancelled, o.err)}
+			o = cancelled(o.err)
 			continue
 		case err == nil && reply == 0:
 			f.log.Warn("the job was taken over meanwhile, its outcome here is dropped", "job", job.jobID, "attempt", job.attempt)
-			return o
+			return o, false
 		case err == nil:
-			return o
+			return o, true
 		}
 		f.log.Warn("could not write the outcome of a job, trying again", "job", job.jobID, "error", err)
 		pause(ctx, wait, nil)
@@ -29,7 +27,7 @@ func (f *fetcher) commit(job *jobRun, o outcome) outcome {
 		if ctx.Err() != nil {
 			f.log.Error("the outcome of a job is lost, it will be run again", "job", job.jobID, "error", err)
 			f.run.unsettled.Store(true)
-			return o
+			return o, false
 		}
 	}
 }

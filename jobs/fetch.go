@@ -59,6 +59,11 @@ func newFetcher(r *workerRun, h Handler, name string) *fetcher {
 
 // fetch works until ctx ends.
 func (f *fetcher) fetch(ctx context.Context) {
+	defer func() {
+		if f.looker.unsure != "" {
+			f.run.unsettled.Store(true)
+		}
+	}()
 	seeDue := true
 	for {
 		most := f.takeSlots(ctx)
@@ -71,17 +76,7 @@ func (f *fetcher) fetch(ctx context.Context) {
 			pause(ctx, leaseWait, nil)
 			continue
 		}
-		began := time.Now()
-		got, err := f.looker.look(ctx, worker, most, seeDue)
-		f.giveSlots(most - len(got.jobs))
-		for _, job := range got.jobs {
-			f.begin(ctx, job)
-		}
-		if f.listening.Load() >= began.UnixNano() {
-			// A job may have been cancelled after it was started and before we
-			// listened.
-			f.cancelMarked(ctx)
-		}
+		got, err := f.start(ctx, worker, most, seeDue)
 		if err != nil {
 			f.failed(ctx, worker, err)
 			continue
@@ -95,6 +90,25 @@ func (f *fetcher) fetch(ctx context.Context) {
 			f.wait(ctx, got)
 		}
 	}
+}
+
+// start looks for jobs, as many as there are slots taken for them, and begins
+// those that it finds.
+func (f *fetcher) start(ctx context.Context, worker string, most int, seeDue bool) (found, error) {
+	began := time.Now()
+	f.runs.expect()
+	got, err := f.looker.look(ctx, worker, most, seeDue)
+	f.giveSlots(most - len(got.jobs))
+	f.note(got.jobs)
+	if f.listening.Load() >= began.UnixNano() {
+		// A job may have been cancelled after it was started and before we
+		// listened.
+		f.cancelMarked(ctx)
+	}
+	for _, job := range got.jobs {
+		f.begin(ctx, job)
+	}
+	return got, err
 }
 
 // takeSlots waits until at least one job may be started and returns how many
@@ -180,15 +194,27 @@ func (f *fetcher) wake() {
 	}
 }
 
+// note makes the runs known that a look has started: from here on they can be
+// cancelled. The lease may have been lost while the reply was on its way.
+func (f *fetcher) note(started []*jobRun) {
+	for _, job := range started {
+		job.ctx, job.cancel = context.WithCancelCause(f.run.base)
+	}
+	f.runs.add(started, f.looker.unsure != "")
+	for _, job := range started {
+		if f.run.lease.worker() != job.worker {
+			job.cancel(ErrLeaseLost)
+		}
+	}
+}
+
 // begin hands a job to asynq's server, which calls process with it.
 func (f *fetcher) begin(ctx context.Context, job *jobRun) {
-	job.ctx, job.cancel = context.WithCancelCause(f.run.base)
 	var err error
 	if job.message, err = parseMessage(job.message.raw); err != nil {
 		f.abandon(job, outcome{kind: archived, err: finalError{err}})
 		return
 	}
-	f.runs.add(job)
 	select {
 	case f.run.handoff <- string(job.message.forAsynq(f.name, job.jobID)):
 	case <-ctx.Done():

@@ -325,3 +325,31 @@ func TestProgressOutsideOfAHandler(t *testing.T) {
 		t.Errorf("got %v, want ErrNoJob", err)
 	}
 }
+
+func TestNobodyIsToldOfAnOutcomeThatIsDropped(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		queue := jobs.NewQueue[int]("q")
+		started, release := make(chan struct{}), make(chan struct{})
+		handler := queue.Handle(func(context.Context, int) error {
+			close(started)
+			<-release
+			return nil
+		})
+		var updates journal[jobs.State]
+		stop := runWorker(t, &jobs.Worker{Redis: rdb, Handlers: []jobs.Handler{handler}, OnUpdate: func(_ context.Context, info jobs.Info) error {
+			updates.add(info.State)
+			return nil
+		}})
+		ctx := jobs.WithUserID(clientContext(rdb, handler), "ada")
+		id := must(t)(queue.Push(ctx, 1, jobs.NotifyUser()))
+		<-started
+		rdb.HSet(ctx, "asynq:{q}:t:"+id, "run", "another:1") // As if another worker had taken it over.
+		close(release)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if got := updates.all(); len(got) > 0 {
+			t.Errorf("the user was told that the job is %v", got)
+		}
+	})
+}

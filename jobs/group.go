@@ -12,7 +12,7 @@ type Group[T any] struct {
 
 // Dedupe returns the group with an id for what is pushed next: a second push
 // of the same id to the group within 5 minutes is ignored. Without it, the id
-// is a hash of the payload.
+// is a hash of the payload. The id is one job's: PushMany of more is refused.
 func (g Group[T]) Dedupe(id string) Group[T] {
 	g.to.dedupe, g.to.deduped = id, true
 	return g

@@ -2,8 +2,10 @@ package jobs_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/queuerun/queuerun/jobs"
@@ -111,4 +113,48 @@ func expectOnceEach(t *testing.T, got []int, n int) {
 			t.Errorf("job %d was run %d times", job, times[job])
 		}
 	}
+}
+
+func TestLostRepliesToDoneOfAKeptJobCountOnce(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		proxy := redistest.NewProxy(t, rdb.Options().Addr)
+		queue := jobs.NewQueue[int]("plain")
+		handler := queue.Handle(ignore[int])
+		proxy.CutReplies(2, ":active")
+		stop := startWorker(t, redistest.Client(t, proxy.Addr), handler)
+		ctx := clientContext(rdb, handler)
+		const pushed = 6
+		for n := range pushed {
+			id := must(t)(queue.Push(ctx, n, jobs.Retain(time.Hour)))
+			waitForState(t, rdb, "plain", id, asynq.TaskStateCompleted)
+		}
+		if err := stop(); err != nil { // All repetitions are over then.
+			t.Error(err)
+		}
+		stats, err := inspect(rdb).GetQueueInfo("plain")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stats.ProcessedTotal != pushed || proxy.Cuts() < 2 {
+			t.Errorf("asynq's figures say that %d jobs were done, want %d; %d replies were cut", stats.ProcessedTotal, pushed, proxy.Cuts())
+		}
+	})
+}
+
+func TestLostReplyToARefusedPushIsRefusedAgain(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		proxy := redistest.NewProxy(t, rdb.Options().Addr)
+		queue := jobs.NewQueue[int]("plain")
+		ctx := clientContext(redistest.Client(t, proxy.Addr), queue.Handle(ignore[int]))
+		must(t)(queue.Push(ctx, 1, jobs.ID("x")))
+		proxy.CutReplies(2, "{plain}:push:")
+		for range 2 {
+			if _, err := queue.Push(ctx, 2, jobs.ID("x")); !errors.Is(err, jobs.ErrDuplicate) {
+				t.Errorf("Push returned %v, want ErrDuplicate", err)
+			}
+		}
+		if proxy.Cuts() == 0 {
+			t.Error("no reply was cut")
+		}
+	})
 }

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -33,7 +34,7 @@ func (h Handler) decide(job *jobRun, result []byte, err error) outcome {
 	case err == nil:
 		return outcome{kind: succeeded, result: result}
 	case errors.Is(cause, ErrCancelled):
-		return outcome{kind: archived, err: errors.Join(ErrCancelled, err)}
+		return cancelled(err)
 	case errors.Is(cause, ErrStopping), errors.Is(cause, ErrLeaseLost):
 		return outcome{kind: requeued, err: err}
 	case errors.As(err, new(finalError)), job.message.retried >= h.retries:
@@ -43,6 +44,14 @@ func (h Handler) decide(job *jobRun, result []byte, err error) outcome {
 	default:
 		return outcome{kind: retried, err: err, wait: h.wait(job.message.retried + 1)}
 	}
+}
+
+// cancelled is how a run of a cancelled job ends that did not succeed.
+func cancelled(err error) outcome {
+	if !errors.Is(err, ErrCancelled) {
+		err = fmt.Errorf("%w: %w", ErrCancelled, err)
+	}
+	return outcome{kind: archived, err: err}
 }
 
 // charged tells whether the run counts in the figures and against the retries.

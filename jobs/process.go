@@ -44,10 +44,12 @@ func (f *fetcher) process(run *jobRun, returned chan<- struct{}) {
 		f.uncommitted <- struct{}{}
 		f.giveSlots(1)
 		close(returned)
-		o = f.commit(run, o)
+		o, written := f.commit(run, o)
 		<-f.uncommitted
 		f.forget(run)
-		f.notify(job, run, o)
+		if written {
+			f.notify(job, run, o)
+		}
 		f.run.ended()
 	}()
 	if err != nil {

@@ -74,6 +74,8 @@ func checkPush(queue string, to target, o pushOptions, count int) error {
 		return ErrFIFODelay
 	case !fifo && to.grouped:
 		return ErrNotFIFO
+	case to.deduped && count > 1:
+		return fmt.Errorf("Dedupe(%q) names one job, and %d are pushed", to.dedupe, count)
 	case to.deduped && to.dedupe == "":
 		return errors.New("the dedupe id is empty")
 	}

@@ -49,6 +49,7 @@ func TestPushRefusesBadInput(t *testing.T) {
 	_, unknown := jobs.NewQueue[int]("nobody").Push(ctx, 1)
 	_, notJSON := plain.Push(ctx, func() {})
 	_, sameID := plain.PushMany(ctx, []any{1, 2}, jobs.ID("x"))
+	_, sameDedupe := fifo.Group("g").Dedupe("d").PushMany(ctx, []any{1, 2})
 	_, badPrefix := plain.Push((func() *jobs.Client {
 		c := jobs.NewClient(rdb)
 		c.Prefix = "a{b"
@@ -74,6 +75,7 @@ func TestPushRefusesBadInput(t *testing.T) {
 		"negative retention":     {push(jobs.Retain(-1)), nil, "Retain(-1ns)"},
 		"empty parameter":        {push(jobs.Param("", "x")), nil, "Param"},
 		"one id for two":         {sameID, nil, `ID("x") names one job`},
+		"one dedupe id for two":  {sameDedupe, nil, `Dedupe("d") names one job`},
 		"group not UTF-8":        {group(fifo.Group("\xff")), nil, `group "\xff" is not valid UTF-8`},
 		"id not UTF-8":           {push(jobs.ID("\xff")), nil, `id "\xff" is not valid UTF-8`},
 		"parameter not UTF-8":    {push(jobs.Param("p", "\xff")), nil, `param-p "\xff" is not valid UTF-8`},

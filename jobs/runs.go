@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 )
 
 // jobRun is one start of a job in this process, from the look that started it
@@ -27,45 +26,48 @@ type jobRun struct {
 type runs struct {
 	mu   sync.Mutex
 	byID map[string]*jobRun
-	// early are cancellations of runs that are not here: Redis has started them
-	// and told of it on another connection, or they are over.
-	early map[earlyCancel]time.Time
+	// early are jobs that were cancelled while a look was under way, which may
+	// have started them; nil when none is.
+	early map[string]bool
 }
 
-type earlyCancel struct{ owner, jobID string }
+// expect says that a look is about to start jobs.
+func (r *runs) expect() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.early == nil {
+		r.early = map[string]bool{}
+	}
+}
 
-// earlyKept is how long the reply to a look may be behind a cancellation.
-const earlyKept = time.Minute
-
-func (r *runs) add(run *jobRun) {
+// add takes the runs that a look has started. While its reply was lost, more
+// are expected.
+func (r *runs) add(started []*jobRun, more bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.byID == nil {
 		r.byID = map[string]*jobRun{}
 	}
-	r.byID[run.jobID] = run
-	key := earlyCancel{run.owner, run.jobID}
-	if _, ok := r.early[key]; ok {
-		delete(r.early, key)
-		run.cancel(ErrCancelled)
+	for _, run := range started {
+		r.byID[run.jobID] = run
+		if r.early[run.jobID] {
+			run.cancel(ErrCancelled)
+		}
+	}
+	if !more {
+		r.early = nil
 	}
 }
 
-// cancel cancels the run of a job that the owner started, also if it is still
-// to come.
-func (r *runs) cancel(owner, jobID string) {
+// cancel cancels the context of a job that runs here.
+func (r *runs) cancel(jobID string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if run := r.byID[jobID]; run != nil && run.owner == owner {
+	if run := r.byID[jobID]; run != nil {
 		run.cancel(ErrCancelled)
-		return
+	} else if r.early != nil {
+		r.early[jobID] = true
 	}
-	if r.early == nil {
-		r.early = map[earlyCancel]time.Time{}
-	}
-	now := time.Now()
-	maps.DeleteFunc(r.early, func(_ earlyCancel, at time.Time) bool { return now.Sub(at) > earlyKept })
-	r.early[earlyCancel{owner, jobID}] = now
 }
 
 // all returns the runs.

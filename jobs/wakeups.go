@@ -65,17 +65,13 @@ func (w *wakeups) heard(channel, payload string) {
 	if channel == asynqCancels {
 		// It does not say in which queue.
 		for _, f := range w.fetchers {
-			if run := f.runs.get(payload); run != nil {
-				run.cancel(ErrCancelled)
-			}
+			f.runs.cancel(payload)
 		}
 		return
 	}
 	f := w.fetchers[channel]
-	if cancelled, ok := strings.CutPrefix(payload, cancelWord); ok {
-		if owner, id, _ := strings.Cut(cancelled, " "); ownedBy(owner, f.run.lease.worker()) {
-			f.runs.cancel(owner, id)
-		}
+	if id, ok := strings.CutPrefix(payload, cancelWord); ok {
+		f.runs.cancel(id)
 		return
 	}
 	f.wake()

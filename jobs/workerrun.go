@@ -30,7 +30,7 @@ type workerRun struct {
 	phase     phase
 	running   atomic.Int64  // handlers that have not returned
 	returned  chan struct{} // gets one when running may have come to 0
-	unsettled atomic.Bool   // the outcome of a run could not be written
+	unsettled atomic.Bool   // an outcome, or the reply to the last look, was lost
 }
 
 // phase says how far a stop has come. Each context is cancelled when it is
@@ -94,23 +94,26 @@ func (r *workerRun) work(ctx context.Context) error {
 	for _, f := range r.fetchers {
 		fetching.Go(func() { f.fetch(ctx) })
 	}
-	for _, help := range []func(context.Context){r.wakeups.run, r.watchIdle, r.tidy} {
+	for _, help := range []func(context.Context){r.watchIdle, r.tidy} {
 		helping.Go(func() { help(ctx) })
 	}
-	helping.Go(func() { r.lease.run(r.phase.over) })
+	// Handlers that still run can be cancelled, and keep their lease.
+	for _, help := range []func(context.Context){r.wakeups.run, r.lease.run} {
+		helping.Go(func() { help(r.phase.over) })
+	}
 	for range 2 { // One trip is prepared while the other is under way.
 		committing.Go(func() { r.commits.run(r.phase.over) })
 	}
 	<-ctx.Done()
-	fetching.Wait()
-	err := r.stop()
+	err := r.stop(&fetching)
 	helping.Wait()
 	committing.Wait()
 	return err
 }
 
-// stop waits for the handlers, within bounds, when no further job is started.
-func (r *workerRun) stop() error {
+// stop waits for the fetchers and then for the handlers, within bounds: a
+// fetcher may have to give a job back, and Redis may be away.
+func (r *workerRun) stop(fetching *sync.WaitGroup) error {
 	defer r.phase.cancel()
 	defer r.phase.end()
 	drained := time.AfterFunc(r.drain, r.phase.cancel)
@@ -118,6 +121,7 @@ func (r *workerRun) stop() error {
 	over := time.AfterFunc(r.drain+drainGrace, r.phase.end)
 	defer over.Stop()
 
+	fetching.Wait()
 	r.server.Stop() // Asynq's Shutdown alone would start jobs for a moment.
 	r.server.Shutdown()
 	r.waitForHandlers()

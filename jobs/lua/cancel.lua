@@ -4,16 +4,14 @@
 -- Returns "gone" when it waited and is deleted, "running" when its worker was told, "over" when it
 -- had ended before, "" when there is none.
 local id, key = ARGV[1], KEYS[1]
-local state, group, run = unpack(redis.call("HMGET", key, "state", "fifo_group", "run"))
+local state, group = unpack(redis.call("HMGET", key, "state", "fifo_group"))
 if not state then
 	return ""
 elseif state == "completed" or state == "archived" then
 	return "over"
 elseif state == "active" then
 	redis.call("HSET", key, "cancelled", "1")
-	if run then
-		redis.call("PUBLISH", channel, "cancel:" .. run .. " " .. id)
-	end
+	redis.call("PUBLISH", channel, "cancel:" .. id)
 	return "running"
 end
 redis.call("LREM", prefix .. "pending", 0, id)

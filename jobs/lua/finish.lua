@@ -4,8 +4,8 @@
 --       ("done", "retry", "archive" or "requeue"), the new message (of a job that is done, what to
 --       add to it), ms until the retry, seconds to keep a job that is done, its result, whether it
 --       counts (0 or 1), asynq's key of a unique job ("" for none); then prefix, channel, since
--- Returns for each run 1; 0 when it is not the job's any more; 2, and nothing is changed, when a
--- retry is asked for and the job was cancelled.
+-- Returns for each run 1; 0 when it is not the job's any more; 2, and nothing is changed, when the
+-- job would run again and was cancelled.
 local processed, failed = 0, 0
 
 local function done(id, key, owner, msg, keep, result, unique)
@@ -17,6 +17,7 @@ local function done(id, key, owner, msg, keep, result, unique)
 		return
 	end
 	msg = redis.call("HGET", key, "msg") .. msg
+	redis.call("HDEL", key, "run", "cancelled")
 	redis.call("HSET", key, "msg", msg, "state", "completed", "ended", owner, "result", result)
 	redis.call("ZADD", prefix .. "completed", whole(math.floor(now() / 1000) + keep), id)
 end
@@ -30,7 +31,7 @@ local function finish(id, owner, outcome, msg, wait, keep, result, counted, uniq
 	if run ~= owner then
 		return (ended == owner or not state) and 1 or 0
 	end
-	if outcome == "retry" and cancelled then
+	if cancelled and (outcome == "retry" or outcome == "requeue") then
 		return 2
 	end
 	redis.call("LREM", KEYS[1], 1, id)

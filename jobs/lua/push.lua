@@ -49,11 +49,13 @@ local function store(id, msg, dedupe)
 	return id
 end
 
-local ids = {}
+local ids, stored = {}, false
 for i = 7, #ARGV - 3, 3 do
 	ids[#ids + 1] = store(ARGV[i], ARGV[i + 1], ARGV[i + 2])
+	stored = stored or ids[#ids] == ARGV[i]
 end
-if not again then
+-- A push that was refused is not remembered, or its repetition would be accepted.
+if stored and not again then
 	redis.call("SET", KEYS[1], token, "EX", 60)
 end
 return ids
