@@ -98,12 +98,15 @@ func (l *lease) beat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, member := range dead {
-		if err := l.bury(ctx, member); err != nil {
-			return err
+		err := l.bury(ctx, member)
+		errs = append(errs, err)
+		if err != nil && !answered(err) {
+			break // Redis is away, and the next beat must not wait.
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // beatOnce renews or registers a lease and returns the dead.

@@ -36,9 +36,9 @@ func (s *workStore) EvalSha(ctx context.Context, sha string, keys []string, args
 }
 
 // ZAddXX is how asynq extends the leases of tasks.
-func (s *workStore) ZAddXX(ctx context.Context, key string, _ ...redis.Z) *redis.IntCmd {
+func (s *workStore) ZAddXX(ctx context.Context, key string, members ...redis.Z) *redis.IntCmd {
 	if kindOf(key) != "lease" {
-		return s.UniversalClient.ZAddXX(ctx, key)
+		return s.UniversalClient.ZAddXX(ctx, key, members...)
 	}
 	cmd := redis.NewIntCmd(ctx)
 	cmd.SetVal(0)

@@ -6,12 +6,14 @@ local clock = redis.call("TIME")
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 local function whole(n) return string.format("%.0f", n) end
 
-local ends = redis.call("ZSCORE", KEYS[1], ARGV[3])
-if not ends and ARGV[2] ~= "register" then
-	return {0}
-end
+-- A lease is lost with any of its queues: it may be taken for dead in one before the others.
+local ends
 local renewed = {}
 for i = 3, #ARGV do
+	ends = redis.call("ZSCORE", KEYS[1], ARGV[i])
+	if not ends and ARGV[2] ~= "register" then
+		return {0}
+	end
 	renewed[#renewed + 1] = whole(now + tonumber(ARGV[1]))
 	renewed[#renewed + 1] = ARGV[i]
 end

@@ -1,0 +1,69 @@
+package jobs_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/queuerun/queuerun/jobs"
+	"github.com/queuerun/queuerun/jobs/redistest"
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	liveKey = "queuerun:{workers}:live"
+	deadKey = "queuerun:{workers}:dead"
+)
+
+// Others take a worker for dead queue by queue.
+func TestLeaseIsLostWithAnyOfItsQueues(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		first, last := jobs.NewQueue[int]("first"), jobs.NewQueue[int]("last")
+		var causes, starts journal[error]
+		handlers := []jobs.Handler{
+			first.Handle(ignore[int]),
+			last.Handle(func(ctx context.Context, _ int) error {
+				job, _ := jobs.FromContext(ctx)
+				starts.add(nil)
+				if job.Attempt > 1 {
+					return nil
+				}
+				<-ctx.Done()
+				if len(starts.all()) > 1 {
+					t.Error("the job was started beside itself")
+				}
+				causes.add(context.Cause(ctx))
+				return ctx.Err()
+			}, jobs.Concurrency(1)), // So that no look for more jobs tells it.
+		}
+		startWorker(t, rdb, handlers...)
+		ctx := clientContext(rdb, handlers...)
+		id := must(t)(last.Push(ctx, 1))
+		redistest.Eventually(t, soon, "the start", func() bool { return len(starts.all()) > 0 })
+		for _, member := range rdb.ZRange(ctx, liveKey, 0, -1).Val() {
+			if strings.HasSuffix(member, " last") {
+				rdb.ZAdd(ctx, deadKey, redis.Z{Score: 1, Member: member})
+				rdb.ZRem(ctx, liveKey, member)
+			}
+		}
+		if cause := causes.waitFor(t, 1, "the handler to hear of it")[0]; !errors.Is(cause, jobs.ErrLeaseLost) {
+			t.Errorf("cause %v, want ErrLeaseLost", cause)
+		}
+		waitUntilGone(t, rdb, "last", id)
+	})
+}
+
+func TestOneQueueThatCannotBeRecoveredDoesNotKeepBackOthers(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		broken, fine := jobs.NewQueue[int]("broken"), jobs.NewQueue[int]("fine")
+		startWorker(t, rdb, broken.Handle(ignore[int]), fine.Handle(ignore[int]))
+		ctx := context.Background()
+		rdb.Set(ctx, "asynq:{broken}:active", "no list", 0)
+		rdb.ZAdd(ctx, deadKey, redis.Z{Score: 1, Member: "x broken"}, redis.Z{Score: 2, Member: "x fine"})
+		redistest.Eventually(t, soon, "the other queue to be recovered", func() bool {
+			left := rdb.ZRange(ctx, deadKey, 0, -1).Val()
+			return len(left) == 1 && left[0] == "x broken"
+		})
+	})
+}
