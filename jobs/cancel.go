@@ -12,7 +12,9 @@ import (
 // succeeds nevertheless, it has succeeded. Cancel does not wait for the handler.
 //
 // It returns ErrNotFound when the queue has no such job, and ErrEnded when the
-// job has succeeded or was given up before.
+// job has succeeded or was given up before; both also when this very call did
+// it, but the reply was lost and go-redis asked again. A push that repeats a
+// cancelled job is still ignored for its time (see Unique and Group.Dedupe).
 func (c *Client) Cancel(ctx context.Context, queue, id string) error {
 	if err := c.cancel(ctx, queue, id); err != nil {
 		return fmt.Errorf("cancel job %q of queue %q: %w", id, queue, err)

@@ -54,8 +54,10 @@
 //
 // A command whose reply was lost is repeated, and the scripts notice that: it
 // neither loses a job nor doubles it, nor runs one again that is done. The
-// outcome of a run is written until Redis takes it. When Redis was away, each
-// worker renews its lease before any looks for the dead.
+// outcome of a run is written until Redis takes it. A worker for which Redis was
+// away takes nobody for dead for ten seconds, for others may not have reached
+// it either. And a lease that Redis has forgotten, in a fail-over, is noticed
+// within two minutes, and its jobs are put back in line.
 //
 // # What is not promised
 //

@@ -3,9 +3,11 @@ package jobs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 )
 
 const (
@@ -30,7 +32,7 @@ type fetcher struct {
 	signal chan struct{}
 	slots  chan struct{} // a token for each job that may be started
 	// uncommitted bounds the jobs whose handlers have returned and gave their
-	// slots to the next, while their outcomes are not written.
+	// slots to the next, while their outcomes are written and told.
 	uncommitted chan struct{}
 	looker      looker
 	runs        runs
@@ -211,7 +213,10 @@ func (f *fetcher) note(started []*jobRun) {
 // begin hands a job to asynq's server, which calls process with it.
 func (f *fetcher) begin(ctx context.Context, job *jobRun) {
 	var err error
-	if job.message, err = parseMessage(job.message.raw); err != nil {
+	if job.message, err = parseMessage(job.message.raw); err == nil && !utf8.ValidString(job.jobID) {
+		err = fmt.Errorf("the id %q is not valid UTF-8", job.jobID) // Asynq would not take it.
+	}
+	if err != nil {
 		f.abandon(job, outcome{kind: archived, err: finalError{err}})
 		return
 	}

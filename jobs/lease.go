@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -35,9 +36,14 @@ type lease struct {
 	// at work under it any more.
 	dropped func(worker string) (ended bool)
 
-	mu  sync.Mutex
-	id  string          // the worker's name as long as it has this lease
-	old map[string]bool // leases that this process has lost
+	// Only the beat uses these: when it last reached Redis, and until when it
+	// takes nobody for dead, since they may have been as unable to reach it.
+	reached, sparing time.Time
+
+	mu    sync.Mutex
+	id    string          // the worker's name as long as it has this lease
+	old   map[string]bool // leases that this process has lost
+	ended bool            // no other lease is to be taken
 }
 
 // worker returns the name under which jobs are started now, or "" when none may
@@ -56,7 +62,9 @@ func (l *lease) take(ctx context.Context) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.id = id
+	if !l.ended {
+		l.id = id
+	}
 	return nil
 }
 
@@ -86,7 +94,12 @@ func (l *lease) run(ctx context.Context) {
 }
 
 func (l *lease) beat(ctx context.Context) error {
-	worker := l.worker()
+	l.mu.Lock()
+	worker, ended := l.id, l.ended
+	l.mu.Unlock()
+	if ended {
+		return nil
+	}
 	if worker == "" {
 		return l.take(ctx)
 	}
@@ -111,7 +124,15 @@ func (l *lease) beat(ctx context.Context) error {
 
 // beatOnce renews or registers a lease and returns the dead.
 func (l *lease) beatOnce(ctx context.Context, worker, how string) (dead []string, err error) {
-	args := []any{leaseTime.Milliseconds(), how}
+	now := time.Now()
+	if !l.reached.IsZero() && now.Sub(l.reached) > leaseTime/2 {
+		l.sparing = now.Add(leaseTime)
+	}
+	spare := ""
+	if now.Before(l.sparing) {
+		spare = "spare"
+	}
+	args := []any{leaseTime.Milliseconds(), how, spare}
 	for _, queue := range l.queues {
 		args = append(args, worker+" "+queue)
 	}
@@ -120,6 +141,7 @@ func (l *lease) beatOnce(ctx context.Context, worker, how string) (dead []string
 	if err != nil {
 		return nil, fmt.Errorf("renew the worker's lease: %w", err)
 	}
+	l.reached = time.Now()
 	if held, _ := reply[0].(int64); held == 0 {
 		return nil, errGone
 	}
@@ -153,14 +175,7 @@ func (l *lease) bury(ctx context.Context, member string) error {
 	return nil
 }
 
-func (l *lease) handles(queue string) bool {
-	for _, q := range l.queues {
-		if q == queue {
-			return true
-		}
-	}
-	return false
-}
+func (l *lease) handles(queue string) bool { return slices.Contains(l.queues, queue) }
 
 // mayBury reports whether no handler of this process is at work under a lease
 // of its own that it has lost: the job would run beside itself.
@@ -171,15 +186,19 @@ func (l *lease) mayBury(worker string) bool {
 	return !mine || l.dropped(worker)
 }
 
-// release ends the lease at once. A worker that leaves jobs behind does not
-// call it: they are recovered when the lease is over.
+// release ends the lease at once, and for good. A worker that leaves jobs behind
+// does not call it: they are recovered when the lease is over.
 func (l *lease) release(ctx context.Context) error {
+	l.mu.Lock()
+	worker := l.id
+	l.id, l.ended = "", true
+	l.mu.Unlock()
+	if worker == "" {
+		return nil
+	}
 	members := make([]any, len(l.queues))
 	for i, queue := range l.queues {
-		members[i] = l.worker() + " " + queue
-	}
-	if len(members) == 0 {
-		return nil
+		members[i] = worker + " " + queue
 	}
 	if err := l.rdb.ZRem(ctx, workersKey(l.prefix, "live"), members...).Err(); err != nil {
 		return fmt.Errorf("end the worker's lease: %w", err)

@@ -45,11 +45,11 @@ func (f *fetcher) process(run *jobRun, returned chan<- struct{}) {
 		f.giveSlots(1)
 		close(returned)
 		o, written := f.commit(run, o)
-		<-f.uncommitted
 		f.forget(run)
 		if written {
 			f.notify(job, run, o)
 		}
+		<-f.uncommitted
 		f.run.ended()
 	}()
 	if err != nil {

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 )
 
@@ -17,25 +18,28 @@ const (
 
 // tidy repairs what others did to the queues, now and then, until ctx ends.
 func (r *workerRun) tidy(ctx context.Context) {
-	tick, adopt := time.NewTicker(tidyEvery), time.NewTicker(adoptEvery)
+	tick, seldom := time.NewTicker(tidyEvery), time.NewTicker(adoptEvery)
 	defer tick.Stop()
-	defer adopt.Stop()
+	defer seldom.Stop()
+	orphans := &orphans{lease: r.lease}
+	warn := func(log *slog.Logger, err error) {
+		if err != nil && ctx.Err() == nil {
+			log.Warn("could not tidy up", "error", err)
+		}
+	}
 	for {
 		repair := sweep
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		case <-adopt.C:
+			warn(r.log, r.list(ctx))
+		case <-seldom.C:
 			repair = adoptJobs
-		}
-		if err := r.list(ctx); err != nil && ctx.Err() == nil {
-			r.log.Warn("could not list the queues", "error", err)
+			warn(r.log, orphans.check(ctx))
 		}
 		for _, f := range r.fetchers {
-			if err := repair(ctx, f); err != nil && ctx.Err() == nil {
-				f.log.Warn("could not tidy the queue", "error", err)
-			}
+			warn(f.log, repair(ctx, f))
 		}
 	}
 }
@@ -47,7 +51,10 @@ func (r *workerRun) list(ctx context.Context) error {
 	for name := range r.fetchers {
 		names = append(names, name)
 	}
-	return r.rdb.SAdd(ctx, "asynq:queues", names...).Err()
+	if err := r.rdb.SAdd(ctx, "asynq:queues", names...).Err(); err != nil {
+		return fmt.Errorf("list the queues: %w", err)
+	}
+	return nil
 }
 
 // sweep settles every group of a FIFO queue. The scripts keep the groups right

@@ -53,12 +53,25 @@ type Worker struct {
 // their leases have expired. While Redis is away later on it keeps trying.
 func (w *Worker) Run(ctx context.Context) error {
 	if err := w.check(ctx); err != nil {
-		return fmt.Errorf("start worker: %w", err)
+		return startError(ctx, err)
 	}
-	if err := newWorkerRun(ctx, w).work(ctx); err != nil {
-		return fmt.Errorf("worker: %w", err)
+	if len(w.Handlers) == 0 {
+		<-ctx.Done()
+		return nil
 	}
-	return nil
+	r := newWorkerRun(ctx, w)
+	if err := r.lease.take(ctx); err != nil {
+		return startError(ctx, err)
+	}
+	return r.work(ctx)
+}
+
+// startError is nil when the start was not to be.
+func startError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("start worker: %w", err)
 }
 
 func (w *Worker) check(ctx context.Context) error {

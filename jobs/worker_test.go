@@ -38,10 +38,20 @@ func TestWorkerRefusesWrongFields(t *testing.T) {
 }
 
 func TestWorkerWithoutHandlersWaitsToBeStopped(t *testing.T) {
-	stop := startWorker(t, redistest.Embedded(t))
-	if err := stop(); err != nil {
-		t.Error(err)
+	w := &jobs.Worker{Redis: redistest.Embedded(t)}
+	ctx, cancel := context.WithCancel(context.Background())
+	result := make(chan error, 1)
+	go func() { result <- w.Run(ctx) }()
+	select {
+	case err := <-result:
+		t.Errorf("Run returned %v by itself", err)
+	case <-time.After(50 * time.Millisecond):
+		cancel()
+		if err := <-result; err != nil {
+			t.Error(err)
+		}
 	}
+	cancel()
 }
 
 func TestWorkerHandsItsValuesAndAClientToHandlers(t *testing.T) {

@@ -80,13 +80,6 @@ func newWorkerRun(ctx context.Context, w *Worker) *workerRun {
 
 // work runs jobs until the worker is to stop, and returns when all has ended.
 func (r *workerRun) work(ctx context.Context) error {
-	if len(r.fetchers) == 0 {
-		<-ctx.Done()
-		return nil
-	}
-	if err := r.lease.take(ctx); err != nil {
-		return err
-	}
 	if err := r.server.Start(asynq.HandlerFunc(r.process)); err != nil {
 		return err // Not with a server made just now.
 	}

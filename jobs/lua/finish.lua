@@ -29,6 +29,9 @@ local function finish(id, owner, outcome, msg, wait, keep, result, counted, uniq
 
 	-- A client repeats a command whose reply was lost.
 	if run ~= owner then
+		if not state then
+			redis.call("LREM", KEYS[1], 1, id)
+		end
 		return (ended == owner or not state) and 1 or 0
 	end
 	if cancelled and (outcome == "retry" or outcome == "requeue") then

@@ -49,7 +49,7 @@ local function delay(id, state, at)
 end
 
 -- Makes sure that the first job of a group can run, stepping over those that
--- were deleted or given up. Returns its id, or nil when the group is empty.
+-- were deleted, even if their ids are taken again, or given up. Returns its id, or nil when the group is empty.
 local function settle(group)
 	while true do
 		local id = redis.call("LINDEX", list_key(group), 0)
@@ -57,8 +57,8 @@ local function settle(group)
 			redis.call("SREM", prefix .. "fifo-groups", group)
 			return nil
 		end
-		local state = redis.call("HGET", task_key(id), "state")
-		if state and state ~= "archived" and state ~= "completed" then
+		local state, of = unpack(redis.call("HMGET", task_key(id), "state", "fifo_group"))
+		if state and of == group and state ~= "archived" and state ~= "completed" then
 			if state == "scheduled" then
 				redis.call("ZREM", prefix .. "scheduled", id)
 				enqueue(id)
