@@ -27,8 +27,14 @@ func defaultBackoff(longest time.Duration) func(attempt int) time.Duration {
 	}
 }
 
-// wait is the time until the next try of a job that failed attempt times.
-func (h Handler) wait(attempt int) time.Duration {
+// wait is the time until the next try of a job that failed attempt times. A
+// Backoff that panics takes no worker with it: then it is the default.
+func (h Handler) wait(attempt int) (wait time.Duration) {
+	defer func() {
+		if recover() != nil {
+			wait = defaultBackoff(longestWait(h.queue))(attempt)
+		}
+	}()
 	return h.bound(h.backoff(attempt))
 }
 

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -41,7 +42,17 @@ func (f *fetcher) tell(ctx context.Context, run *jobRun, info Info) {
 	if f.run.onUpdate == nil || run.message.headers[headerNotify] == "" || info.Job.UserID == "" {
 		return
 	}
-	if err := f.run.onUpdate(ctx, info); err != nil {
+	if err := f.callOnUpdate(ctx, info); err != nil {
 		f.log.Warn("could not tell a user of a job", "job", info.Job.ID, "user", info.Job.UserID, "error", err)
 	}
+}
+
+// callOnUpdate makes an error of a panic.
+func (f *fetcher) callOnUpdate(ctx context.Context, info Info) (err error) {
+	defer func() {
+		if x := recover(); x != nil {
+			err = fmt.Errorf("OnUpdate panicked: %v", x)
+		}
+	}()
+	return f.run.onUpdate(ctx, info)
 }

@@ -230,3 +230,22 @@ func TestWorkerRefusesAWrongRate(t *testing.T) {
 		}
 	}
 }
+
+func TestAPanicInWhatIsGivenToAWorkerEndsNoWorker(t *testing.T) {
+	rdb := redistest.Embedded(t)
+	queue := jobs.NewQueue[string]("q")
+	done := make(chan struct{})
+	handler := queue.Handle(func(ctx context.Context, _ string) error {
+		if job, _ := jobs.FromContext(ctx); job.Attempt == 1 {
+			return errors.New("once")
+		}
+		close(done)
+		return nil
+	}, jobs.Backoff(func(int) time.Duration { panic("no idea") }))
+	runWorker(t, &jobs.Worker{Redis: rdb, Handlers: []jobs.Handler{handler},
+		OnUpdate: func(context.Context, jobs.Info) error { panic("nobody there") }})
+	ctx := jobs.WithUserID(clientContext(rdb, handler), "ada")
+	id := must(t)(queue.Push(ctx, "x", jobs.NotifyUser()))
+	<-done
+	waitUntilGone(t, rdb, "q", id)
+}
