@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -20,11 +19,11 @@ type Client struct {
 	// queues is accepted although no worker has started yet.
 	Handles []Handler
 
-	rdb     redis.UniversalClient
-	once    sync.Once
-	encoder *asynq.Client
-	lanes   lanes
-	known   sync.Map // queues that some worker has handled
+	rdb    redis.UniversalClient
+	once   sync.Once
+	lanes  lanes
+	known  sync.Map // queues that some worker has handled
+	listed sync.Map // queues that asynq's list has
 }
 
 // NewClient returns a client that pushes to the given Redis. Closing rdb, once
@@ -64,7 +63,6 @@ func (c *Client) start() {
 		c.known.Store(h.queue, true)
 	}
 	c.lanes.start()
-	c.encoder = asynq.NewClientFromRedisClient(encoderStore{c.rdb})
 }
 
 // checkKnown returns ErrUnknownQueue for a queue that nothing would ever work
@@ -81,5 +79,20 @@ func (c *Client) checkKnown(ctx context.Context, queue string) error {
 		return ErrUnknownQueue
 	}
 	c.known.Store(queue, true)
+	return nil
+}
+
+// asynqQueues is asynq's list of queues, which the dashboard shows.
+const asynqQueues = "asynq:queues"
+
+// list adds a queue to asynq's list, the first time.
+func (c *Client) list(ctx context.Context, asynqQueue string) error {
+	if _, ok := c.listed.Load(asynqQueue); ok {
+		return nil
+	}
+	if err := c.rdb.SAdd(ctx, asynqQueues, asynqQueue).Err(); err != nil {
+		return fmt.Errorf("list the queue: %w", err)
+	}
+	c.listed.Store(asynqQueue, true)
 	return nil
 }

@@ -84,6 +84,7 @@
 //
 // # How it stands on Asynq
 //
+// A push encodes its task as asynq does (message.go) and stores it in one step.
 // One asynq server runs the jobs of a worker. It reports to the dashboard, and
 // cleans up what was kept for its time. A fetcher for each queue (fetch.go)
 // asks Redis for as many jobs as have a free slot and hands them to the server;

@@ -167,6 +167,33 @@ func (m taskMessage) with(fs fields) []byte {
 // asynq would let the next run begin before the handler has returned.
 const asynqTimeout = 10 * 365 * 24 * time.Hour
 
+// newMessage is the task of a new job. The worker decides on retries and
+// time-out; those in it are for the dashboard, and for workers that use asynq
+// alone.
+func newMessage(queue, asynqQueue, id string, payload, encodedHeaders []byte, retain time.Duration) []byte {
+	message := fields{
+		textField(fieldType, queue),
+		textField(fieldID, id),
+		textField(fieldQueue, asynqQueue),
+		numberField(fieldRetry, int64(defaultRetries(queue))),
+		numberField(fieldTimeout, int64(defaultTimeout/time.Second)),
+		numberField(fieldRetention, int64(retain/time.Second)),
+	}.append(make([]byte, 0, len(payload)+len(encodedHeaders)+128))
+	message = protowire.AppendTag(message, fieldPayload, protowire.BytesType)
+	message = protowire.AppendBytes(message, payload)
+	return append(message, encodedHeaders...)
+}
+
+// appendHeaders adds headers to a message.
+func appendHeaders(message []byte, headers map[string]string) []byte {
+	for name, value := range headers {
+		entry := fields{textField(1, name), textField(2, value)}.append(nil)
+		message = protowire.AppendTag(message, fieldHeaders, protowire.BytesType)
+		message = protowire.AppendBytes(message, entry)
+	}
+	return message
+}
+
 // forAsynq is what asynq's server is given of a job: enough to run it and to
 // show it, and without an end.
 func (m taskMessage) forAsynq(asynqQueue, id string) []byte {

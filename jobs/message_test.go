@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"testing"
 	"time"
 
@@ -66,6 +67,23 @@ func TestFailedMessageIsWhatAsynqReads(t *testing.T) {
 	}
 	if len(raw) > size+4 {
 		t.Errorf("the message grew from %d to %d bytes", size, len(raw))
+	}
+}
+
+func TestNewMessageIsWhatAsynqReads(t *testing.T) {
+	rdb := redistest.Embedded(t)
+	ctx := context.Background()
+	rdb.SAdd(ctx, asynqQueues, "app:q")
+	headers := map[string]string{"a": "b", "empty": "", "ü": "é"}
+	rdb.HSet(ctx, taskKey("app:q", "1"), "state", "pending",
+		"msg", newMessage("q", "app:q", "1", []byte("pay\x00load"), appendHeaders(nil, headers), time.Hour))
+	got, err := asynq.NewInspectorFromRedisClient(rdb).GetTaskInfo("app:q", "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Type != "q" || got.Queue != "app:q" || got.ID != "1" || string(got.Payload) != "pay\x00load" || !maps.Equal(got.Headers, headers) ||
+		got.MaxRetry != 25 || got.Timeout != 5*time.Minute || !got.Deadline.IsZero() || got.Retention != time.Hour {
+		t.Errorf("asynq reads %+v", got)
 	}
 }
 

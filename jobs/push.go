@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/hibiken/asynq"
 )
 
 const (
@@ -22,7 +20,7 @@ const (
 // newJob is a job that is to be pushed.
 type newJob struct {
 	id      string
-	message []byte // as asynq encodes it
+	message []byte // asynq's encoding of its task
 	dedupe  string // key, or ""
 }
 
@@ -82,25 +80,25 @@ func checkPush(queue string, to target, o pushOptions, count int) error {
 	return nil
 }
 
-// newJobs has asynq encode a task for each payload.
+// newJobs makes a task of each payload.
 func (c *Client) newJobs(ctx context.Context, queue string, to target, payloads [][]byte, o pushOptions) ([]newJob, error) {
 	asynqQueue := asynqQueueName(c.Prefix, queue)
 	headers := makeHeaders(ctx, to.group, time.Now(), o)
 	if err := checkText(o.id, headers); err != nil {
 		return nil, err
 	}
+	encodedHeaders := appendHeaders(nil, headers)
 	all := make([]newJob, len(payloads))
 	for i, payload := range payloads {
-		job := newJob{id: o.id, dedupe: dedupeKey(asynqQueue, to, payload, o)}
+		id := o.id
 		if !o.idSet {
-			job.id = rand.Text()
+			id = rand.Text()
 		}
-		_, err := c.encoder.EnqueueContext(context.WithValue(ctx, newJobKey{}, &job),
-			asynq.NewTaskWithHeaders(queue, payload, headers), asynqOptions(asynqQueue, job.id, o)...)
-		if err != nil {
-			return nil, err
+		all[i] = newJob{
+			id:      id,
+			message: newMessage(queue, asynqQueue, id, payload, encodedHeaders, o.retain),
+			dedupe:  dedupeKey(asynqQueue, to, payload, o),
 		}
-		all[i] = job
 	}
 	return all, nil
 }
@@ -109,6 +107,9 @@ func (c *Client) newJobs(ctx context.Context, queue string, to target, payloads 
 // now: for a job that repeats another, that one's. With ErrDuplicate the last id
 // is that of the job in the way.
 func (c *Client) store(ctx context.Context, queue string, to target, all []newJob, o pushOptions) ([]string, error) {
+	if err := c.list(ctx, asynqQueueName(c.Prefix, queue)); err != nil {
+		return nil, err
+	}
 	ids := make([]string, 0, len(all))
 	lane := c.lanes.take()
 	defer c.lanes.give(lane)
@@ -197,16 +198,4 @@ func checkText(id string, headers map[string]string) error {
 		}
 	}
 	return nil
-}
-
-func asynqOptions(asynqQueue, id string, o pushOptions) []asynq.Option {
-	return []asynq.Option{
-		asynq.Queue(asynqQueue),
-		asynq.TaskID(id),
-		// The worker decides on retries and time-out. These are for the
-		// dashboard, and for workers that use asynq alone.
-		asynq.MaxRetry(defaultRetries(asynqQueue)),
-		asynq.Timeout(defaultTimeout),
-		asynq.Retention(o.retain),
-	}
 }

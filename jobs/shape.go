@@ -9,14 +9,12 @@ type shape int
 
 const (
 	shapeOther shape = iota
-	shapeEnqueue
 	shapeDequeue
 	shapeFinish  // done, mark-as-complete, retry, archive or requeue
 	shapeExpired // list of the tasks whose leases are over
 )
 
 var shapes = map[string]shape{
-	"task pending":                                                              shapeEnqueue,
 	"pending paused active lease":                                               shapeDequeue,
 	"active lease task processed-day processed":                                 shapeFinish,
 	"active lease task processed-day processed unique":                          shapeFinish,

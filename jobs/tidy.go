@@ -51,7 +51,7 @@ func (r *workerRun) list(ctx context.Context) error {
 	for name := range r.fetchers {
 		names = append(names, name)
 	}
-	if err := r.rdb.SAdd(ctx, "asynq:queues", names...).Err(); err != nil {
+	if err := r.rdb.SAdd(ctx, asynqQueues, names...).Err(); err != nil {
 		return fmt.Errorf("list the queues: %w", err)
 	}
 	return nil

@@ -63,3 +63,15 @@ func (s *workStore) dequeue(ctx context.Context) *redis.Cmd {
 	}
 	return failedCmd(ctx, redis.Nil)
 }
+
+func failedCmd(ctx context.Context, err error) *redis.Cmd {
+	cmd := redis.NewCmd(ctx)
+	cmd.SetErr(err)
+	return cmd
+}
+
+func valueCmd(ctx context.Context, value any) *redis.Cmd {
+	cmd := redis.NewCmd(ctx)
+	cmd.SetVal(value)
+	return cmd
+}

@@ -11,9 +11,13 @@ local rate, per = tonumber(ARGV[6]), tonumber(ARGV[7])
 local reply = {0, 0, 0}
 local gone, paused = prefix .. "gone:" .. worker, prefix .. "paused"
 
-local barred = redis.call("EXISTS", gone, paused) > 0
-if barred and redis.call("EXISTS", gone) == 1 then
-	return redis.error_reply("GONE the worker was taken for dead")
+-- Usually there is none of all this, and one question is enough.
+local barred, delayed = false, false
+if redis.call("EXISTS", gone, paused, prefix .. "due", prefix .. "scheduled", prefix .. "retry") > 0 then
+	if redis.call("EXISTS", gone) == 1 then
+		return redis.error_reply("GONE the worker was taken for dead")
+	end
+	barred, delayed = redis.call("EXISTS", paused) == 1, true
 end
 
 local function add(id, msg, starts, group, seq)
@@ -120,7 +124,7 @@ if again then
 	return reply
 end
 
-if ARGV[5] == "due" then
+if delayed and ARGV[5] == "due" then
 	see_to_delayed()
 end
 if barred then
