@@ -12,5 +12,5 @@ func Close(ctx context.Context) error {
 		c.finish(f)
 		return nil
 	}
-	return toCurrent(ctx, f)
+	return toCurrent(ctx, f, sendOptions{})
 }

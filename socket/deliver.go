@@ -3,108 +3,103 @@ package socket
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
-	"strconv"
-	"time"
 )
 
-// deliver gives messages of one user, sorted by sequence, to the user's
-// connections. What they have is dropped; where the predecessor is not what
-// they have, the log fills the gap.
-func (h *hub) deliver(ctx context.Context, s *subscription, entries []entry) {
+// deliver gives a message to the connections of its channel. What they have is
+// dropped. A message whose predecessor is not what they have is held; mend must
+// be called then.
+func (s *subscription) deliver(d delivery) (held bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.joined {
-		s.early = append(s.early, entries...)
-		return
+	if !s.joined || !s.advance(d) {
+		s.held = append(s.held, d)
+		return s.joined
 	}
-	h.advance(ctx, s, entries)
+	return false
 }
 
-// catchUp is told the sequence up to which messages may have missed the
-// server's inbox. The connections of a user who has just joined want none of
-// these; after a new lease they have a part of them.
-func (h *hub) catchUp(ctx context.Context, s *subscription, top uint64) {
+// advance delivers a message that is next in line, or drops one that is behind.
+// It returns false for one that is ahead. The caller holds mu.
+func (s *subscription) advance(d delivery) bool {
+	switch {
+	case d.at.seq == 0:
+		s.fanOut(d)
+	case d.at.seq <= s.last.seq:
+	case d.at.previous == s.last.seq:
+		s.fanOut(d)
+		s.last = d.after()
+	default:
+		return false
+	}
+	return true
+}
+
+// after is how far a connection is that was given the message last.
+func (d delivery) after() point {
+	if d.record.key != "" { // no log has it
+		return point{d.at.seq, d.at.logged}
+	}
+	return point{d.at.seq, d.at.seq}
+}
+
+// mend delivers what is held. Two senders that overlapped may have told the
+// server in the wrong order; otherwise the log fills the gap.
+func (h *hub) mend(ctx context.Context, s *subscription) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.joined {
-		s.joined, s.last = true, top
-	} else if s.last < top { // the reader may be further by now
-		h.repair(ctx, s, top)
-	}
-	early := s.early
-	s.early = nil
-	slices.SortFunc(early, func(a, b entry) int { return cmp.Compare(a.seq, b.seq) })
-	h.advance(ctx, s, early)
+	h.mendLocked(ctx, s)
 }
 
-// advance is deliver for a caller that holds mu.
-func (h *hub) advance(ctx context.Context, s *subscription, entries []entry) {
-	for _, e := range entries {
-		switch {
-		case e.seq <= s.last:
-		case e.previous == s.last:
-			s.fanOut(e.frame)
-			s.last = e.seq
-		default:
-			h.repair(ctx, s, entries[len(entries)-1].seq)
+func (h *hub) mendLocked(ctx context.Context, s *subscription) {
+	held := s.held
+	s.held = nil
+	slices.SortFunc(held, func(a, b delivery) int { return cmp.Compare(a.at.seq, b.at.seq) })
+	for _, d := range held {
+		if !s.advance(d) {
+			h.repair(ctx, s, held[len(held)-1].at.seq)
 			return
 		}
 	}
 }
 
-// repair reads what the connections do not have, which should go at least as far
-// as upTo, from the user's log. When the log does not follow on what they have,
-// they are closed: they have missed something and must learn of it.
-func (h *hub) repair(ctx context.Context, s *subscription, upTo uint64) {
-	entries, err := h.readLog(ctx, s.user, s.last)
-	for _, e := range entries {
-		if e.previous != s.last {
-			break
-		}
-		s.fanOut(e.frame)
-		s.last = e.seq
+// catchUp is told how far the channel was when the server was entered in its
+// directory: what came before may have missed the server's inbox. The first
+// connections want none of it; after a new lease they have a part of it.
+func (h *hub) catchUp(ctx context.Context, s *subscription, top point) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.joined {
+		s.joined, s.last = true, top
+	} else if s.last.seq < top.seq { // the reader may be further by now
+		h.repair(ctx, s, top.seq)
 	}
-	newest := upTo
-	if len(entries) > 0 {
-		newest = max(newest, entries[len(entries)-1].seq)
-	}
-	if err == nil && s.last == newest {
-		return
-	}
-	h.log.Warn("socket: messages were missed", "user", s.user, "connections", len(s.conns),
-		"have", s.last, "newest", newest, "error", err)
-	s.last = newest
-	s.fail(closeFrame(CloseMissed, "some messages were missed"))
+	h.mendLocked(ctx, s)
 }
 
-// logPatience is how long a gap waits for a Redis that does not answer.
-const logPatience = 5 * time.Second
-
-// readLog returns the messages of a user's log after a sequence.
-func (h *hub) readLog(ctx context.Context, user string, after uint64) ([]entry, error) {
-	deadline := time.Now().Add(logPatience)
+// repair reads what the connections do not have, which should go at least as far
+// as upTo, from the channel's log. When the log does not follow on what they
+// have, they have missed something and are told so. The caller holds mu.
+func (h *hub) repair(ctx context.Context, s *subscription, upTo uint64) {
 	for {
-		messages, err := h.leases.redis.XRange(ctx, h.keys.log(user), "("+strconv.FormatUint(after, 10)+"-0", "+").Result()
+		page, err := h.replay(ctx, s.channel, s.last, upTo)
 		if err != nil {
-			if ctx.Err() != nil || time.Now().After(deadline) {
-				return nil, fmt.Errorf("read the log of user %q: %w", user, err)
-			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(100 * time.Millisecond):
-			}
-			continue
+			h.log.Warn("socket: messages were missed", "channel", s.channel, "connections", len(s.conns), "error", err)
+			s.last = point{max(upTo, s.last.seq), 0} // no log follows on that
+			s.missed()
+			return
 		}
-		entries := make([]entry, 0, len(messages))
-		for _, m := range messages {
-			e, err := parseLog(user, m)
-			if err != nil {
-				return entries, fmt.Errorf("log of user %q, entry %s: %w", user, m.ID, err)
-			}
-			entries = append(entries, e)
+		if !page.complete {
+			h.log.Warn("socket: messages were missed", "channel", s.channel, "connections", len(s.conns),
+				"have", s.last.seq, "newest", upTo)
+			s.missed()
 		}
-		return entries, nil
+		for _, d := range page.messages {
+			s.fanOut(d)
+		}
+		s.last = page.to
+		if !page.more {
+			return
+		}
 	}
 }

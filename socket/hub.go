@@ -26,9 +26,9 @@ type hub struct {
 	stopped  bool
 	rounds   []map[*connection]struct{} // the connections, by the second in which they are pinged
 	next     int                        // the round that takes the next connection
-	subs     map[string]*subscription   // by user
-	unsynced map[string]struct{}        // users of whom Redis has to be told
-	slots    chan struct{}              // bounds how many of these are dealt with at once
+	subs     map[channel]*subscription
+	unsynced map[string]struct{} // users of whom Redis has to be told
+	slots    chan struct{}       // bounds how many of these are dealt with at once
 }
 
 // syncs is how many users are registered or unregistered in Redis at once.
@@ -39,7 +39,7 @@ func newHub(ctx context.Context, s *Server) *hub {
 	h := &hub{
 		config: s.withDefaults(), keys: k,
 		leases:   leases{s.Redis, k},
-		subs:     map[string]*subscription{},
+		subs:     map[channel]*subscription{},
 		unsynced: map[string]struct{}{},
 		slots:    make(chan struct{}, syncs),
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	inboxBatch = 512
+	inboxBatch = 128         // entries, each of up to about batchBytes
 	inboxBlock = time.Second // also the longest that a stop waits for the reader
 	inboxPause = 200 * time.Millisecond
 )
@@ -49,29 +49,26 @@ func (h *hub) receive(ctx context.Context, server string) {
 	}
 }
 
-// distribute delivers a batch. The order of messages to different users means
-// nothing; those to one user are sorted first, for two senders that overlapped
-// may have written them the other way round.
+// distribute delivers a batch.
 func (h *hub) distribute(ctx context.Context, messages []redis.XMessage) {
-	byUser := map[*subscription][]entry{}
+	var gaps []*subscription
 	for _, m := range messages {
-		if text(m.Values, "k") == kindMark {
+		entry := text(m.Values, "b")
+		if entry == "" { // a mark: it makes the stream, or wakes its reader
 			continue
 		}
-		entries, err := parseInbox(m.Values)
-		if err != nil {
-			h.log.Error("socket: inbox entry is not readable", "entry", m.ID, "error", err)
-			continue // the users' next messages show the gap
-		}
-		for _, e := range entries {
-			if s := h.find(e.user); s != nil {
-				byUser[s] = append(byUser[s], e)
+		err := parseEntry([]byte(entry), func(d delivery) {
+			if s := h.find(d.channel); s != nil && s.deliver(d) && !slices.Contains(gaps, s) {
+				gaps = append(gaps, s)
 			}
+		})
+		if err != nil {
+			// The channels' next messages show the gap.
+			h.log.Error("socket: inbox entry is not readable", "entry", m.ID, "error", err)
 		}
 	}
-	for s, entries := range byUser {
-		slices.SortStableFunc(entries, func(a, b entry) int { return cmp.Compare(a.seq, b.seq) })
-		h.deliver(ctx, s, entries)
+	for _, s := range gaps {
+		h.mend(ctx, s)
 	}
 }
 
@@ -83,9 +80,9 @@ func (h *hub) overrun(ctx context.Context, inbox string) bool {
 }
 
 // skip leaves an inbox that may have been cut off unread, up to its newest
-// entry, whose id it returns, and brings the users up to date from their logs.
+// entry, whose id it returns, and brings the channels up to date from their logs.
 func (h *hub) skip(ctx context.Context, inbox, after string) string {
-	h.log.Error("socket: inbox was full, reading the logs of all users")
+	h.log.Error("socket: inbox was full, reading the logs of all channels")
 	newest, err := h.leases.redis.XRevRangeN(ctx, inbox, "+", "-", 1).Result()
 	if err == nil && len(newest) == 1 {
 		after = newest[0].ID
@@ -102,23 +99,27 @@ func (h *hub) skip(ctx context.Context, inbox, after string) string {
 	return after
 }
 
-// compare delivers what the users' logs have more than their connections. Where
-// Redis does not tell, the connections may have missed something and are closed.
+// compare delivers what the channels have more than their connections. Where
+// Redis does not tell, the connections may have missed something and are told so.
 func (h *hub) compare(ctx context.Context, subs []*subscription) {
 	pipe := h.leases.redis.Pipeline()
 	tops := make([]*redis.StringCmd, len(subs))
 	for i, s := range subs {
-		tops[i] = pipe.Get(ctx, h.keys.top(s.user))
+		tops[i] = pipe.Get(ctx, h.keys.top(s.channel))
 	}
 	_, _ = pipe.Exec(ctx) // every command has its own error
 	for i, s := range subs {
-		top, err := tops[i].Uint64()
+		value, err := tops[i].Result()
+		if err == redis.Nil {
+			err = nil
+		}
+		newest, wrong := parseTop(value)
 		s.mu.Lock()
 		switch {
-		case err != nil && err != redis.Nil:
-			s.fail(closeFrame(CloseMissed, "some messages were missed"))
-		case s.joined && top > s.last:
-			h.repair(ctx, s, top)
+		case cmp.Or(err, wrong) != nil:
+			s.missed()
+		case s.joined && newest.point != s.last:
+			h.repair(ctx, s, newest.seq)
 		}
 		s.mu.Unlock()
 	}

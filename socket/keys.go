@@ -2,9 +2,9 @@ package socket
 
 import "strings"
 
-// keyspace names every key of one application. All keys of a user share a hash
-// tag, and so do all keys of a server, for the scripts that need several of
-// them at once on a cluster.
+// keyspace names every key of one application. All keys of a channel share a
+// hash tag, those of a user's channel with the user's own, and so do all keys of
+// a server, for the scripts that need several of them at once on a cluster.
 type keyspace string
 
 func newKeyspace(prefix string) keyspace {
@@ -14,19 +14,22 @@ func newKeyspace(prefix string) keyspace {
 	return keyspace("queuerun:" + prefix + ":")
 }
 
-// A brace in a user's id would end the hash tag early.
+// A brace in a user's id or a topic would end the hash tag early.
 var hashTag = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")
 
-func (k keyspace) user(id, name string) string {
-	return string(k) + "{u:" + hashTag.Replace(id) + "}:" + name
+func (k keyspace) channel(ch channel, name string) string {
+	return string(k) + "{" + hashTag.Replace(string(ch)) + "}:" + name
 }
 
-// The keys of a user.
-func (k keyspace) log(user string) string      { return k.user(user, "log") }      // stream of recent messages
-func (k keyspace) top(user string) string      { return k.user(user, "top") }      // sequence of the newest message
-func (k keyspace) servers(user string) string  { return k.user(user, "servers") }  // directory: hash by server
-func (k keyspace) presence(user string) string { return k.user(user, "presence") } // hash: online, generation, applied
-func (k keyspace) outbox(user string) string   { return k.user(user, "outbox") }   // list of transitions to push
+// The keys of a channel.
+func (k keyspace) log(ch channel) string     { return k.channel(ch, "log") }     // stream of recent messages
+func (k keyspace) top(ch channel) string     { return k.channel(ch, "top") }     // how far it is, see append.lua
+func (k keyspace) latest(ch channel) string  { return k.channel(ch, "latest") }  // hash of messages by the key of Latest
+func (k keyspace) servers(ch channel) string { return k.channel(ch, "servers") } // directory: hash by server
+
+// The keys of a user besides.
+func (k keyspace) presence(user string) string { return k.channel(userChannel(user), "presence") } // hash: online, generation, applied
+func (k keyspace) outbox(user string) string   { return k.channel(userChannel(user), "outbox") }   // list of transitions to push
 
 // The keys of a server's incarnation.
 func (k keyspace) inbox(server string) string { return string(k) + "{s:" + server + "}:inbox" } // stream

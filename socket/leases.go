@@ -61,7 +61,7 @@ return claimed`)
 func (l leases) take(ctx context.Context, server string, d time.Duration) (lease, error) {
 	inbox := l.keys.inbox(server)
 	pipe := l.redis.TxPipeline()
-	pipe.XAdd(ctx, &redis.XAddArgs{Stream: inbox, Values: []any{"v", formatVersion, "k", kindMark}})
+	pipe.XAdd(ctx, &redis.XAddArgs{Stream: inbox, Values: []any{"b", ""}})
 	pipe.PExpire(ctx, inbox, 2*d) // as renew does
 	if _, err := pipe.Exec(ctx); err != nil {
 		return lease{}, fmt.Errorf("make inbox: %w", err)

@@ -59,7 +59,7 @@ func TestAUserWhoReturnsAfterALostUnregisterIsReached(t *testing.T) {
 		s := serve(t, &Server{Redis: other, Handlers: Handlers{OnConnect: byQuery}})
 		ctx := outside(rdb)
 		d := dial(t, s.URL+"?user=ada")
-		sub := s.hub.Load().find("ada")
+		sub := s.hub.Load().find(userChannel("ada"))
 		lose.Store(true)
 		d.Close()
 		redistest.Eventually(t, patience, "the user to be offline", func() bool { return !online(t, ctx, "ada") })
@@ -136,7 +136,7 @@ func TestACatchUpThatIsOvertakenByTheInboxIsNoGap(t *testing.T) {
 		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
 		d := dial(t, s.URL+"?user=ada")
 		ctx, h := outside(rdb), s.hub.Load()
-		sub := h.find("ada")
+		sub := h.find(userChannel("ada"))
 		sub.mu.Lock()
 		top := sub.last
 		sub.mu.Unlock()
@@ -175,7 +175,7 @@ func TestANewLeaseIsRenewedWhileUsersAreRegistered(t *testing.T) {
 		second := h.current.Load().server
 		redistest.Eventually(t, 3*patience, "every directory to name the new lease", func() bool {
 			for i := range users {
-				servers := rdb.HKeys(t.Context(), h.keys.servers(fmt.Sprintf("user-%d", i))).Val()
+				servers := rdb.HKeys(t.Context(), h.keys.servers(userChannel(fmt.Sprintf("user-%d", i)))).Val()
 				if len(servers) != 1 || servers[0] != second {
 					return false
 				}

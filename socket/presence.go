@@ -43,7 +43,7 @@ if redis.call('HGET', presence, 'online') ~= '1' then
   redis.call('HSET', presence, 'online', '1', 'generation', generation)
   if jobs == '1' then redis.call('RPUSH', outbox, '1 ' .. generation .. ' 1') end
 end
-return {redis.call('GET', top) or '0', redis.call('LLEN', outbox)}`)
+return {redis.call('GET', top) or '', redis.call('LLEN', outbox)}`)
 
 // unregisterScript takes a server out of a user's directory. When it was the
 // last one, that is a transition too.
@@ -79,9 +79,9 @@ type lease struct {
 // and then the server into the user's directory. It returns the sequence of the
 // user's newest message, from which on the server's inbox has them all, and
 // whether the outbox holds transitions.
-func (p presence) register(ctx context.Context, user string, l lease, withJobs bool) (top uint64, unpushed bool, err error) {
+func (p presence) register(ctx context.Context, user string, l lease, withJobs bool) (at point, unpushed bool, err error) {
 	if err := p.redis.SAdd(ctx, p.keys.users(l.server), user).Err(); err != nil {
-		return 0, false, fmt.Errorf("register user %q: %w", user, err)
+		return point{}, false, fmt.Errorf("register user %q: %w", user, err)
 	}
 	flag := "0"
 	if withJobs {
@@ -89,19 +89,20 @@ func (p presence) register(ctx context.Context, user string, l lease, withJobs b
 	}
 	reply, err := registerScript.Run(ctx, p.redis, p.scriptKeys(user), l.server, l.till, flag).Slice()
 	if err != nil {
-		return 0, false, fmt.Errorf("register user %q: %w", user, err)
+		return point{}, false, fmt.Errorf("register user %q: %w", user, err)
 	}
 	if len(reply) != 2 {
-		return 0, false, fmt.Errorf("register user %q: unexpected reply %v", user, reply)
+		return point{}, false, fmt.Errorf("register user %q: unexpected reply %v", user, reply)
 	}
 	topText, _ := reply[0].(string)
 	if topText == "-1" {
-		return 0, false, fmt.Errorf("register user %q: %w", user, errLeaseOver)
+		return point{}, false, fmt.Errorf("register user %q: %w", user, errLeaseOver)
 	}
-	if top, err = parseSequence(topText); err != nil {
-		return 0, false, fmt.Errorf("register user %q: %w", user, err)
+	newest, err := parseTop(topText)
+	if err != nil {
+		return point{}, false, fmt.Errorf("register user %q: %w", user, err)
 	}
-	return top, reply[1] != int64(0), nil
+	return newest.point, reply[1] != int64(0), nil
 }
 
 // unregister takes the server out of the user's directory. It returns whether
@@ -125,7 +126,8 @@ func (p presence) forget(ctx context.Context, user, server string) error {
 }
 
 func (p presence) scriptKeys(user string) []string {
-	return []string{p.keys.servers(user), p.keys.presence(user), p.keys.outbox(user), p.keys.top(user)}
+	ch := userChannel(user)
+	return []string{p.keys.servers(ch), p.keys.presence(user), p.keys.outbox(user), p.keys.top(ch)}
 }
 
 // flush pushes the user's transitions as jobs, the oldest first, and then takes

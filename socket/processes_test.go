@@ -46,9 +46,9 @@ func (b burst) send(ctx context.Context) error {
 	return nil
 }
 
-// recordKey is the list in which the presence handlers of a test write down
+// notesKey is the list in which the presence handlers of a test write down
 // their successes.
-func recordKey(user string) string { return "test:presence:" + user }
+func notesKey(user string) string { return "test:presence:" + user }
 
 func processMain(role string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
@@ -57,8 +57,8 @@ func processMain(role string) int {
 	defer rdb.Close()
 	h := Handlers{
 		OnConnect: byQuery,
-		OnOnline:  func(ctx context.Context, user string) error { return record(ctx, rdb, user, "online") },
-		OnOffline: func(ctx context.Context, user string) error { return record(ctx, rdb, user, "offline") },
+		OnOnline:  func(ctx context.Context, user string) error { return writeDown(ctx, rdb, user, "online") },
+		OnOffline: func(ctx context.Context, user string) error { return writeDown(ctx, rdb, user, "offline") },
 	}
 	var err error
 	if role == "socket" {
@@ -73,14 +73,14 @@ func processMain(role string) int {
 	return 0
 }
 
-// record writes down that a handler succeeded, and fails before that now and
+// writeDown writes down that a handler succeeded, and fails before that now and
 // then.
-func record(ctx context.Context, rdb *redis.Client, user, what string) error {
+func writeDown(ctx context.Context, rdb *redis.Client, user, what string) error {
 	percent, _ := strconv.Atoi(os.Getenv(failVariable)) // none when it is not set
 	if rand.IntN(100) < percent {
 		return errors.New("failing on purpose")
 	}
-	return rdb.RPush(ctx, recordKey(user), what).Err()
+	return rdb.RPush(ctx, notesKey(user), what).Err()
 }
 
 func socketMain(ctx context.Context, rdb *redis.Client, h Handlers) error {

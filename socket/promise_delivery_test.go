@@ -96,34 +96,33 @@ func TestAGapIsFilledFromTheLog(t *testing.T) {
 		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
 		d := dial(t, s.URL+"?user=ada")
 		ctx, sender := context.Background(), NewSender(rdb)
-		var written []appended
+		var written []*batch
 		for i := range 3 {
-			f, _ := encode(fmt.Sprint(i))
-			a, err := sender.append(ctx, []string{"ada"}, f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			written = append(written, a...)
+			written = append(written, appendOnly(ctx, sender, "ada", fmt.Sprint(i)))
 		}
 		// Only the last one is told, and the second one much later, twice.
-		f, _ := encode("2")
-		if err := sender.notify(ctx, f, written[2:]); err != nil {
-			t.Fatal(err)
-		}
+		again := *written[1]
+		sender.round(ctx, written[2], nil)
 		for i := range 3 {
 			d.expect(fmt.Sprint(i))
 		}
-		f, _ = encode("1")
-		for range 2 {
-			if err := sender.notify(ctx, f, written[1:2]); err != nil {
-				t.Fatal(err)
-			}
-		}
+		sender.round(ctx, written[1], nil)
+		again.sends = nil // they have ended
+		sender.round(ctx, &again, nil)
 		if err := To("ada").Send(outside(rdb), "3"); err != nil {
 			t.Fatal(err)
 		}
 		d.expect("3")
 	})
+}
+
+// appendOnly makes the first of a send's two trips.
+func appendOnly(ctx context.Context, s *Sender, user, text string) *batch {
+	f, _ := encode(text)
+	d := s.newDispatch(ctx, []channel{userChannel(user)}, record{frame: f}, sendOptions{})
+	b := &batch{sends: []*dispatch{d}}
+	s.round(ctx, nil, b)
+	return b
 }
 
 func TestAGapThatTheLogCannotFillClosesWithMissed(t *testing.T) {
@@ -134,10 +133,7 @@ func TestAGapThatTheLogCannotFillClosesWithMissed(t *testing.T) {
 		sender.RetainMessages = 2
 		ctx := sender.Context(context.Background())
 		for i := range 3 {
-			f, _ := encode(fmt.Sprint(i))
-			if _, err := sender.append(ctx, []string{"ada"}, f); err != nil {
-				t.Fatal(err)
-			}
+			appendOnly(ctx, sender, "ada", fmt.Sprint(i))
 		}
 		if err := To("ada").Send(ctx, "3"); err != nil {
 			t.Fatal(err)
@@ -160,7 +156,7 @@ func TestRedisThatWentBackInTimeClosesWithMissed(t *testing.T) {
 			t.Fatal(err)
 		}
 		d.expect("before")
-		if err := rdb.Del(ctx, k.log("ada"), k.top("ada")).Err(); err != nil {
+		if err := rdb.Del(ctx, k.log(userChannel("ada")), k.top(userChannel("ada"))).Err(); err != nil {
 			t.Fatal(err)
 		}
 		if err := To("ada").Send(ctx, "after"); err != nil {
@@ -196,20 +192,16 @@ func TestARepeatThatTheLogNoLongerTellsIsUncertain(t *testing.T) {
 		ctx, sender := context.Background(), NewSender(rdb)
 		sender.RetainMessages = 4
 		f, _ := encode("x")
-		first := sender.newAppend("ada", sender.nonce(), f)
-		runOnce(ctx, rdb, []*logAppend{first})
-		if _, err := first.outcome(); err != nil { // NOSCRIPT, at first
-			runOnce(ctx, rdb, []*logAppend{first})
-		}
+		d := sender.newDispatch(ctx, []channel{userChannel("ada")}, record{frame: f}, sendOptions{})
+		sender.round(ctx, nil, &batch{sends: []*dispatch{d}})
 		for range 10 {
-			if _, err := sender.append(ctx, []string{"ada"}, f); err != nil {
-				t.Fatal(err)
-			}
+			appendOnly(ctx, sender, "ada", "x")
 		}
-		first.unsure = true
-		runOnce(ctx, rdb, []*logAppend{first})
-		if again, err := first.outcome(); again || !errors.Is(err, ErrUncertain) {
-			t.Errorf("again %v, %v; want ErrUncertain", again, err)
+		repeat := sender.newDispatch(ctx, []channel{userChannel("ada")}, record{frame: f}, sendOptions{})
+		repeat.nonce, repeat.targets[0].unsure = d.nonce, true
+		sender.round(ctx, nil, &batch{sends: []*dispatch{repeat}})
+		if !errors.Is(repeat.err, ErrUncertain) {
+			t.Errorf("%v; want ErrUncertain", repeat.err)
 		}
 	})
 }
@@ -427,7 +419,7 @@ func stopAndContinue(t *testing.T, rdb *redis.Client, d time.Duration) {
 
 func presenceRecord(t testing.TB, rdb *redis.Client, user string) string {
 	t.Helper()
-	record, err := rdb.LRange(context.Background(), recordKey(user), 0, -1).Result()
+	record, err := rdb.LRange(context.Background(), notesKey(user), 0, -1).Result()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func (h *hub) wake(server string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.base), inboxBlock)
 	defer cancel()
 	_ = h.leases.redis.XAdd(ctx, &redis.XAddArgs{
-		Stream: h.keys.inbox(server), NoMkStream: true, Values: []any{"v", formatVersion, "k", kindMark},
+		Stream: h.keys.inbox(server), NoMkStream: true, Values: []any{"b", ""},
 	}).Err()
 }
 

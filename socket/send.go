@@ -10,12 +10,6 @@ import (
 // MaxRecipients is how many distinct users one To may name.
 const MaxRecipients = 100
 
-// SendOption changes how one message is sent.
-type SendOption func(*sendOptions)
-
-// sendOptions is empty until there is an option.
-type sendOptions struct{}
-
 // Send sends v to the current user, on every device and on whichever server it
 // is connected; where there is no current user, to the current connection only;
 // where there is neither, it returns ErrNobody. A string is sent as a text
@@ -26,21 +20,25 @@ type sendOptions struct{}
 // to this user, or is closed with CloseMissed. An error that matches
 // ErrUncertain means that they may or may not receive it.
 func Send[T any](ctx context.Context, v T, opts ...SendOption) error {
+	o, err := applySendOptions(opts)
+	if err != nil {
+		return err
+	}
 	f, err := encode(v)
 	if err != nil {
 		return err
 	}
-	return toCurrent(ctx, f)
+	return toCurrent(ctx, f, o)
 }
 
 // toCurrent sends a frame to the current user, or else the current connection.
-func toCurrent(ctx context.Context, f frame) error {
+func toCurrent(ctx context.Context, f frame, o sendOptions) error {
 	if user := jobs.UserID(ctx); user != "" {
 		s, err := senderFrom(ctx)
 		if err != nil {
 			return err
 		}
-		return s.send(ctx, []string{user}, f)
+		return s.send(ctx, []channel{userChannel(user)}, f, o)
 	}
 	if c := connectionFrom(ctx); c != nil {
 		return c.send(f)
@@ -68,6 +66,10 @@ func (r Recipients) Send(ctx context.Context, v any, opts ...SendOption) error {
 	if err != nil {
 		return err
 	}
+	o, err := applySendOptions(opts)
+	if err != nil {
+		return err
+	}
 	f, err := encode(v)
 	if err != nil {
 		return err
@@ -76,19 +78,24 @@ func (r Recipients) Send(ctx context.Context, v any, opts ...SendOption) error {
 	if err != nil {
 		return err
 	}
-	return s.send(ctx, users, f)
+	return s.send(ctx, users, f, o)
 }
 
-func (r Recipients) distinct() ([]string, error) {
+// send sends a frame to some channels.
+func (s *Sender) send(ctx context.Context, channels []channel, f frame, o sendOptions) error {
+	return s.dispatch(s.newDispatch(ctx, channels, record{frame: f, key: o.key}, o))
+}
+
+func (r Recipients) distinct() ([]channel, error) {
 	seen := make(map[string]bool, len(r.users))
-	users := make([]string, 0, len(r.users))
+	users := make([]channel, 0, len(r.users))
 	for i, id := range r.users {
 		if id == "" {
 			return nil, fmt.Errorf("%w: recipient %d of %d", ErrEmptyUserID, i+1, len(r.users))
 		}
 		if !seen[id] {
 			seen[id] = true
-			users = append(users, id)
+			users = append(users, userChannel(id))
 		}
 	}
 	if len(users) == 0 || len(users) > MaxRecipients {

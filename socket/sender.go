@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,15 +23,21 @@ type Sender struct {
 	// Prefix keeps applications on one Redis apart. All parts of an application
 	// must have the same.
 	Prefix string
-	// RetainMessages and RetainFor bound the log of each user: how many messages
-	// and for how long after the last one. Servers fill gaps from it. 0 means
-	// DefaultRetainMessages and DefaultRetainFor.
+	// RetainMessages and RetainFor bound the log of each user, of each topic and
+	// of the broadcast: how many messages, and for how long after the last one.
+	// Servers fill gaps from it and clients resume from it. 0 means
+	// DefaultRetainMessages and DefaultRetainFor; the option Retain is for one
+	// message.
 	RetainMessages int
 	RetainFor      time.Duration
 
 	redis redis.UniversalClient
 	name  string        // makes nonces of different senders different
 	count atomic.Uint64 // makes nonces of this sender different
+
+	mu      sync.Mutex
+	waiting []*dispatch // for a trip
+	led     bool        // somebody makes trips
 }
 
 // NewSender returns a Sender that sends through rdb, whose owner goes on to be
@@ -62,8 +69,12 @@ func (s *Sender) nonce() string {
 	return s.name + strconv.FormatUint(s.count.Add(1), 36)
 }
 
-func (s *Sender) retention() (messages int, age time.Duration) {
+// retention is what the log keeps after a message: how many, and how long.
+func (s *Sender) retention(o sendOptions) (messages int, age time.Duration) {
 	messages, age = s.RetainMessages, s.RetainFor
+	if o.retain {
+		messages, age = o.messages, o.age
+	}
 	if messages <= 0 {
 		messages = DefaultRetainMessages
 	}

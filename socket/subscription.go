@@ -10,10 +10,11 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// subscription is one user's connections to this server and how far these have
-// received what is sent to the user.
+// subscription is the connections of one channel to this server and how far these
+// have received what is sent to it.
 type subscription struct {
-	user string
+	channel channel
+	user    string // whose channel it is
 
 	// sync is held while Redis is told about the user. It guards the fields
 	// below it, and is taken before mu.
@@ -25,9 +26,9 @@ type subscription struct {
 
 	mu     sync.Mutex
 	conns  map[*connection]struct{}
-	joined bool    // last is known
-	last   uint64  // sequence of the newest message that the connections have
-	early  []entry // what came before last was known
+	joined bool       // last is known
+	last   point      // how far the connections are
+	held   []delivery // what came before last was known, or after a gap
 }
 
 // join adds a connection to its user's subscription and returns when the user is
@@ -88,19 +89,20 @@ func (h *hub) redisContext() (context.Context, context.CancelFunc) {
 func (h *hub) subscription(user string) *subscription {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s := h.subs[user]
+	ch := userChannel(user)
+	s := h.subs[ch]
 	if s == nil {
-		s = &subscription{user: user, conns: map[*connection]struct{}{}}
-		h.subs[user] = s
+		s = &subscription{channel: ch, user: user, conns: map[*connection]struct{}{}}
+		h.subs[ch] = s
 	}
 	return s
 }
 
-// find returns the user's subscription, or nil.
-func (h *hub) find(user string) *subscription {
+// find returns the channel's subscription, or nil.
+func (h *hub) find(ch channel) *subscription {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.subs[user]
+	return h.subs[ch]
 }
 
 // tellRedis makes Redis agree with the subscription: the user is registered
@@ -124,7 +126,7 @@ func (h *hub) tellRedis(ctx context.Context, s *subscription) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.subs, s.user)
+	delete(h.subs, s.channel)
 	s.gone = true
 	return nil
 }
@@ -182,7 +184,7 @@ func (h *hub) unregister(ctx context.Context, s *subscription) error {
 func (s *subscription) restart() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.joined, s.early = false, nil
+	s.joined, s.held = false, nil
 }
 
 // push makes jobs of the transitions in the outbox.
@@ -208,8 +210,8 @@ func (h *hub) syncLater(user string) {
 func (h *hub) syncAll() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for user := range h.subs {
-		h.unsynced[user] = struct{}{}
+	for _, s := range h.subs {
+		h.unsynced[s.user] = struct{}{}
 	}
 }
 
@@ -244,7 +246,7 @@ func (h *hub) sync(ctx context.Context) (failed error) {
 }
 
 func (h *hub) syncUser(ctx context.Context, user string) error {
-	s := h.find(user)
+	s := h.find(userChannel(user))
 	if s == nil {
 		return nil
 	}
@@ -255,20 +257,20 @@ func (h *hub) syncUser(ctx context.Context, user string) error {
 	return h.tellRedis(ctx, s)
 }
 
-// fail closes every connection.
-func (s *subscription) fail(f frame) {
+// missed tells every connection that messages are lost for it.
+func (s *subscription) missed() {
 	for c := range s.conns {
-		c.fail(f)
+		c.fail(closeFrame(CloseMissed, "some messages were missed"))
 	}
 }
 
 // fanOut gives a message to every connection.
-func (s *subscription) fanOut(f frame) {
+func (s *subscription) fanOut(d delivery) {
 	for c := range s.conns {
-		if f.opcode == websocket.CloseMessage {
-			c.finish(f)
+		if d.record.opcode == websocket.CloseMessage {
+			c.finish(d.record.frame)
 			continue
 		}
-		_ = c.send(f) // a connection that cannot take it is closed
+		_ = c.send(d.record.frame) // a connection that cannot take it is closed
 	}
 }

@@ -1,0 +1,224 @@
+package socket
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed lua/append.lua
+var appendSource string
+
+var appendScript = newScript(appendSource)
+
+// topRetention is how long the sequence of a channel without connections outlives
+// its log. A message after that starts a new chain.
+const topRetention = 24 * time.Hour
+
+// stepTargets is how many channels are appended to in one step, for the time of
+// which Redis does nothing else. On a cluster, where a step has to stay in one
+// slot, it is one channel.
+const stepTargets = 100
+
+// appends is the first trip of a batch: it writes the messages into the logs of
+// their channels and reads which servers to tell.
+type appends struct {
+	steps   []*appendStep
+	lookups []*lookup
+}
+
+// appendStep is one atomic step, in all its attempts.
+type appendStep struct {
+	targets []*target // that are pending
+	cmd     *redis.Cmd
+	inline  bool // Redis does not have the script: send its source
+}
+
+// lookup reads the directory for a message that no log keeps.
+type lookup struct {
+	*target
+	cmd *redis.StringSliceCmd
+}
+
+func (s *Sender) newAppends(b *batch) *appends {
+	a := &appends{}
+	if b == nil {
+		return a
+	}
+	size := stepTargets
+	if _, single := s.redis.(*redis.Client); !single {
+		size = 1
+	}
+	var logged []*target
+	for _, d := range b.sends {
+		if !d.ephemeral {
+			logged = append(logged, d.targets...)
+			continue
+		}
+		for _, t := range d.targets {
+			a.lookups = append(a.lookups, &lookup{target: t})
+		}
+	}
+	for some := range slices.Chunk(logged, size) {
+		a.steps = append(a.steps, &appendStep{targets: some})
+	}
+	return a
+}
+
+// queue adds an attempt of everything that is pending to a pipeline that
+// go-redis does not repeat by itself: it would repeat a command whose reply was
+// lost without telling it.
+func (a *appends) queue(ctx context.Context, pipe redis.Pipeliner, k keyspace) {
+	for _, step := range a.steps {
+		step.queue(ctx, pipe, k)
+	}
+	for _, l := range a.lookups {
+		l.cmd = redis.NewStringSliceCmd(ctx, "hkeys", k.servers(l.channel))
+		_ = pipe.Process(ctx, neverRepeated{l.cmd})
+	}
+}
+
+func (s *appendStep) queue(ctx context.Context, pipe redis.Pipeliner, k keyspace) {
+	keys := make([]string, 0, 4*len(s.targets))
+	args := make([]any, 2, 2+7*len(s.targets))
+	numbers := make([]any, 0, len(s.targets))
+	messages := 0
+	var last *dispatch
+	for _, t := range s.targets {
+		keys = append(keys, k.log(t.channel), k.top(t.channel), k.latest(t.channel), k.servers(t.channel))
+		if t.dispatch != last { // the targets of one follow one another
+			again := "0"
+			if slices.ContainsFunc(t.targets, func(t *target) bool { return t.unsure }) {
+				again = "1"
+			}
+			args = append(args, t.record, t.nonce, t.keep, t.age.Milliseconds(), t.key, again)
+			last = t.dispatch
+			messages++
+		}
+		numbers = append(numbers, messages)
+	}
+	args[0], args[1] = topRetention.Milliseconds(), messages
+	s.cmd = appendScript.command(ctx, s.inline, keys, append(args, numbers...)...)
+	_ = pipe.Process(ctx, neverRepeated{s.cmd})
+}
+
+// neverRepeated is a command that go-redis sends at most once, and with it the
+// pipeline that it is in.
+type neverRepeated struct{ redis.Cmder }
+
+func (neverRepeated) NoRetry() bool { return true }
+
+// written reads the replies of an attempt and tells whether no further one is
+// needed. After the last one none is made.
+func (a *appends) written(last bool) bool {
+	a.steps = slices.DeleteFunc(a.steps, func(s *appendStep) bool { return s.read(last) })
+	a.lookups = slices.DeleteFunc(a.lookups, func(l *lookup) bool { return l.read(last) })
+	return len(a.steps)+len(a.lookups) == 0
+}
+
+func (l *lookup) read(last bool) bool {
+	servers, err := l.cmd.Result()
+	if err == nil {
+		l.servers, l.appended = servers, true
+	} else {
+		l.retry(err, last || answered(err) && !passing(err))
+	}
+	return !l.pending()
+}
+
+func (s *appendStep) read(last bool) (done bool) {
+	replies, err := s.cmd.Slice()
+	switch {
+	case err == nil && len(replies) == len(s.targets):
+		for i, t := range s.targets {
+			t.read(replies[i])
+		}
+		return true
+	case err == nil:
+		err = fmt.Errorf("unexpected reply %v", replies)
+		last = true
+	case redis.HasErrorPrefix(err, "NOSCRIPT"):
+		s.inline = true
+	case answered(err): // so Redis did nothing
+		last = last || !passing(err)
+	case !neverSent(err):
+		for _, t := range s.targets {
+			t.unsure = true
+		}
+	}
+	s.targets = slices.DeleteFunc(slices.Clone(s.targets), func(t *target) bool {
+		t.retry(err, last)
+		return !t.pending()
+	})
+	return len(s.targets) == 0
+}
+
+// retry ends a target after a failed attempt when it was the last one, or when
+// its sender has stopped waiting.
+func (t *target) retry(err error, last bool) {
+	switch {
+	case t.ctx.Err() != nil:
+		t.fail(fmt.Errorf("%w: %w", err, context.Cause(t.ctx)))
+	case last:
+		t.fail(err)
+	}
+}
+
+// read takes what the step replied for the target.
+func (t *target) read(reply any) {
+	words, _ := reply.([]any)
+	text := make([]string, len(words))
+	for i, word := range words {
+		text[i], _ = word.(string)
+	}
+	switch {
+	case len(text) == 1:
+		t.unsure = true
+		t.fail(errors.New("the log no longer tells"))
+		return
+	case len(text) == 2:
+		t.fail(errors.New(text[1]))
+		return
+	case len(text) < 3:
+		t.fail(fmt.Errorf("unexpected reply %v", reply))
+		return
+	}
+	for i, to := range []*uint64{&t.at.seq, &t.at.previous, &t.at.logged} {
+		n, err := parseSequence(text[i])
+		if err != nil {
+			t.fail(err)
+			return
+		}
+		*to = n
+	}
+	t.servers, t.appended = text[3:], true
+}
+
+// answered tells whether Redis itself refused a command.
+func answered(err error) bool {
+	var answer redis.Error
+	return errors.As(err, &answer)
+}
+
+// passing tells whether Redis refused a command only for now.
+func passing(err error) bool {
+	word, _, _ := strings.Cut(err.Error(), " ")
+	switch word {
+	case "LOADING", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "NOSCRIPT":
+		return true
+	}
+	return false
+}
+
+// neverSent tells whether a command did not even reach the network.
+func neverSent(err error) bool {
+	var network *net.OpError
+	return errors.As(err, &network) && network.Op == "dial" || errors.Is(err, redis.ErrPoolTimeout)
+}

@@ -1,0 +1,92 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// dispatch is one Send on its way: a message and the channels that it is for.
+type dispatch struct {
+	ctx       context.Context
+	record    []byte // encoded
+	nonce     string // tells a repeat of this one from another one
+	key       string // of Latest
+	ephemeral bool
+	keep      int // messages
+	age       time.Duration
+	targets   []*target
+
+	done chan struct{} // closed when it has ended
+	turn chan *batch   // receives the lead, and what is on its way then
+	led  bool          // it was given the lead; the sender's mutex guards it
+	err  error         // how it ended
+}
+
+// target is one channel of a dispatch.
+type target struct {
+	*dispatch
+	channel channel
+	at      position
+	servers []string // that hold connections of the channel
+
+	appended bool // the message has a position
+	unsure   bool // an attempt may have been carried out
+	failed   error
+}
+
+// position is where a message stands in its channel. The zero value is that of a
+// message which is in no log.
+type position struct {
+	seq      uint64
+	previous uint64 // sequence of the message before
+	logged   uint64 // sequence of the newest one before that is in the log
+}
+
+func (s *Sender) newDispatch(ctx context.Context, channels []channel, r record, o sendOptions) *dispatch {
+	keep, age := s.retention(o)
+	d := &dispatch{
+		ctx: ctx, record: r.encode(), nonce: s.nonce(), key: r.key, ephemeral: o.ephemeral, keep: keep, age: age,
+		done: make(chan struct{}), turn: make(chan *batch, 1),
+	}
+	targets := make([]target, len(channels))
+	d.targets = make([]*target, len(channels))
+	for i, ch := range channels {
+		targets[i] = target{dispatch: d, channel: ch}
+		d.targets[i] = &targets[i]
+	}
+	return d
+}
+
+// pending tells whether a target waits for its position.
+func (t *target) pending() bool { return !t.appended && t.failed == nil }
+
+// fail ends a target.
+func (t *target) fail(err error) {
+	if t.unsure {
+		err = fmt.Errorf("%w: %w", ErrUncertain, err)
+	}
+	t.failed = fmt.Errorf("append to the log of %s: %w", t.channel, err)
+}
+
+// end tells the one who waits how the dispatch went.
+func (d *dispatch) end(notified error) {
+	written := 0
+	var failed error
+	for _, t := range d.targets {
+		if t.failed != nil {
+			failed = t.failed // one of them says enough
+			continue
+		}
+		written++
+	}
+	switch err := errors.Join(failed, notified); {
+	case err == nil:
+	case len(d.targets) == 1:
+		d.err = fmt.Errorf("socket: send: %w", err)
+	default:
+		d.err = fmt.Errorf("socket: send: %d of %d recipients may have the message: %w", written, len(d.targets), err)
+	}
+	close(d.done)
+}

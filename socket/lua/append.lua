@@ -1,0 +1,124 @@
+-- The first of a send's two trips, for any number of messages: for each channel
+-- that a message is for, in one step, it numbers the message, keeps it, and reads
+-- which servers hold connections of the channel.
+--
+-- The sequence is the larger of the last one plus one and Redis' own time in
+-- microseconds, and every message names its predecessor. So no number repeats
+-- after Redis went back to an older snapshot, and a reader that has seen the
+-- predecessor knows that nothing is missing in between.
+--
+-- A channel's "top" is how far it is: "<sequence> <sequence of the newest message
+-- in the log> <that of the newest in the hash of Latest> <how many the log keeps>".
+-- The messages of Latest are in the channel's order but not in its log: a newer
+-- one with the same key takes the place of an older one.
+--
+-- KEYS: for each message and channel the channel's log, top, latest and servers.
+-- ARGV: how long the top of a channel without connections is kept, in ms; the
+-- number of messages; six words for each of them; and for each channel the number
+-- of its message.
+-- Returns for each channel {sequence, previous sequence, previous one in the
+-- log, server, …}, or {"UNCERTAIN"}, or {"FAILED", error}.
+
+local t = redis.call('TIME')
+local now = t[1] * 1000000 + t[2]
+local absent, words = tonumber(ARGV[1]), 6
+
+-- A repeat, of a command whose reply was lost, looks for its nonce first. When
+-- the log has been overwritten since, there is no telling. A value of Latest
+-- that is not there may have been replaced; it overlapped with the one that did
+-- it, and may as well come after that.
+local function find(log, latest, key, nonce, count)
+  if key ~= '' then
+    local value = redis.call('HGET', latest, key) or ''
+    local seq, last, logged, name = string.match(value, '^(%d+) (%d+) (%d+) (%S+) ')
+    if name ~= nonce then return nil end
+    return {seq, last, logged}
+  end
+  local entries = redis.call('XRANGE', log, '-', '+')
+  for _, entry in ipairs(entries) do
+    local f = entry[2]
+    if f[4] == nonce then
+      local last, logged = string.match(f[2], '^(%d+) ?(%d*)$')
+      return {string.match(entry[1], '^%d+'), last, logged == '' and last or logged}
+    end
+  end
+  if #entries >= count and tonumber(string.match(entries[1][1], '^%d+')) > now - 60000000 then
+    return {'UNCERTAIN'}
+  end
+  return nil
+end
+
+-- makeRoom takes the oldest key out of a hash of Latest that is full. The field
+-- without a name holds the sequence up to which some were taken out.
+local function makeRoom(latest, count)
+  if redis.call('HLEN', latest) <= count + 1 then return end
+  local values = redis.call('HGETALL', latest)
+  local oldest, key
+  for i = 1, #values, 2 do
+    local seq = tonumber(string.match(values[i + 1], '^%d+'))
+    if values[i] ~= '' and (not oldest or seq < oldest) then oldest, key = seq, values[i] end
+  end
+  redis.call('HDEL', latest, key)
+  redis.call('HSET', latest, '', string.format('%.0f', oldest))
+end
+
+-- keep extends what is left of the life of a key to at least age. It gives it a
+-- little more, so that most messages find nothing to do.
+local function keep(key, left, age)
+  if left < age then redis.call('PEXPIRE', key, math.ceil(age * 1.1)) end
+end
+
+local function store(log, top, latest, online, record, nonce, count, age, key)
+  local last, logged, newest, kept = '0', '0', '0', count
+  local state = redis.call('GET', top)
+  if state then
+    last, logged, newest, kept = string.match(state, '^(%d+) (%d+) (%d+) (%d+)$')
+    kept = math.max(count, tonumber(kept))
+  end
+  local seq = string.format('%.0f', math.max(tonumber(last) + 1, now))
+  local reply = {seq, last, logged}
+  if key ~= '' then
+    redis.call('HSET', latest, key, seq .. ' ' .. last .. ' ' .. logged .. ' ' .. nonce .. ' ' .. record)
+    makeRoom(latest, kept)
+    keep(latest, redis.call('PTTL', latest), age)
+    newest = seq
+  else
+    local left, previous = redis.call('PTTL', log), last
+    if left == -2 then kept = count end
+    if last ~= logged then previous = last .. ' ' .. logged end
+    redis.call('XADD', log, 'MAXLEN', kept, seq .. '-0', 'q', previous, 'n', nonce, 'm', record)
+    keep(log, left, age)
+    logged = seq
+  end
+  state = seq .. ' ' .. logged .. ' ' .. newest .. ' ' .. string.format('%.0f', kept)
+  if online == 0 then
+    redis.call('SET', top, state, 'PX', math.ceil(math.max(absent, 2 * age)))
+  else
+    redis.call('SET', top, state)
+  end
+  return reply
+end
+
+local function append(log, top, latest, servers, record, nonce, count, age, key, again)
+  local online = redis.call('HKEYS', servers)
+  local reply = again == '1' and find(log, latest, key, nonce, count)
+    or store(log, top, latest, #online, record, nonce, count, age, key)
+  if #reply == 3 then
+    for i, server in ipairs(online) do reply[3 + i] = server end
+  end
+  return reply
+end
+
+local messages = tonumber(ARGV[2])
+local replies = {}
+for i = 1, #KEYS / 4 do
+  local m = 2 + words * (tonumber(ARGV[2 + words * messages + i]) - 1)
+  local ok, reply = pcall(append, KEYS[4 * i - 3], KEYS[4 * i - 2], KEYS[4 * i - 1], KEYS[4 * i],
+    ARGV[m + 1], ARGV[m + 2], tonumber(ARGV[m + 3]), tonumber(ARGV[m + 4]), ARGV[m + 5], ARGV[m + 6])
+  if not ok then
+    if type(reply) == 'table' then reply = reply.err end
+    reply = {'FAILED', tostring(reply)}
+  end
+  replies[i] = reply
+end
+return replies

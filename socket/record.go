@@ -1,0 +1,115 @@
+package socket
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/gorilla/websocket"
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// formatVersion starts everything that is stored. A server that meets another
+// version does not guess.
+const formatVersion = "1"
+
+// errVersion: something was stored by a program that is newer than this one.
+var errVersion = errors.New("unknown format version")
+
+// record is a message as it is stored: in the log of its channel, and in the
+// inboxes of the servers that it is for.
+type record struct {
+	frame
+	key string // of Latest, or ""
+	ack string // the token with which a client acknowledges it, or ""
+}
+
+// The numbers of a record's fields, in the encoding of protocol buffers. Fields
+// that a reader does not know are skipped, so there is room for more.
+const (
+	recordOpcode protowire.Number = 1
+	recordData   protowire.Number = 2
+	recordKey    protowire.Number = 3
+	recordAck    protowire.Number = 4
+)
+
+func (r record) encode() []byte {
+	b := make([]byte, 0, len(r.data)+len(r.key)+len(r.ack)+16)
+	b = append(b, formatVersion...)
+	b = protowire.AppendTag(b, recordOpcode, protowire.VarintType)
+	b = protowire.AppendVarint(b, uint64(r.opcode))
+	b = protowire.AppendTag(b, recordData, protowire.BytesType)
+	b = protowire.AppendBytes(b, r.data)
+	if r.key != "" {
+		b = protowire.AppendTag(b, recordKey, protowire.BytesType)
+		b = protowire.AppendString(b, r.key)
+	}
+	if r.ack != "" {
+		b = protowire.AppendTag(b, recordAck, protowire.BytesType)
+		b = protowire.AppendString(b, r.ack)
+	}
+	return b
+}
+
+// parseRecord reads a record. Its data is a part of b.
+func parseRecord(b []byte) (record, error) {
+	var r record
+	if len(b) == 0 || b[0] != formatVersion[0] {
+		return r, fmt.Errorf("record of %d bytes: %w", len(b), errVersion)
+	}
+	err := eachField(b[1:], func(number protowire.Number, value []byte, n uint64) error {
+		switch number {
+		case recordOpcode:
+			r.opcode = int(n)
+		case recordData:
+			r.data = value
+		case recordKey:
+			r.key = string(value)
+		case recordAck:
+			r.ack = string(value)
+		}
+		return nil
+	})
+	if err != nil {
+		return r, fmt.Errorf("record: %w", err)
+	}
+	return r, r.check()
+}
+
+func (r record) check() error {
+	switch {
+	case r.opcode == websocket.TextMessage, r.opcode == websocket.BinaryMessage:
+		return nil
+	case r.opcode == websocket.CloseMessage && len(r.data) >= 2:
+		return nil
+	}
+	return fmt.Errorf("record: opcode %d with %d bytes", r.opcode, len(r.data))
+}
+
+// eachField calls f with every field: with its bytes, or else with its number.
+func eachField(b []byte, f func(number protowire.Number, value []byte, n uint64) error) error {
+	for len(b) > 0 {
+		number, kind, size := protowire.ConsumeTag(b)
+		if size < 0 {
+			return protowire.ParseError(size)
+		}
+		b = b[size:]
+		var value []byte
+		var n uint64
+		switch kind {
+		case protowire.BytesType:
+			value, size = protowire.ConsumeBytes(b)
+		case protowire.VarintType:
+			n, size = protowire.ConsumeVarint(b)
+		default:
+			size = protowire.ConsumeFieldValue(number, kind, b)
+		}
+		if size < 0 {
+			return protowire.ParseError(size)
+		}
+		if err := f(number, value, n); err != nil {
+			return err
+		}
+		b = b[size:]
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package socket
+
+import (
+	"errors"
+	"reflect"
+	"testing"
+
+	"github.com/gorilla/websocket"
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+func someTargets() []*target {
+	return []*target{
+		{channel: "u:a b", at: position{2, 1, 1}},
+		{channel: "t:", at: position{1 << 60, 3, 2}},
+		{channel: broadcast},
+	}
+}
+
+func TestAnInboxEntryIsReadAsItWasWritten(t *testing.T) {
+	r := record{frame{websocket.BinaryMessage, []byte{0, 255}}, "key", "ack"}
+	entry := appendDelivery([]byte(formatVersion), r.encode(), someTargets())
+	entry = appendDelivery(entry, record{frame: frame{websocket.TextMessage, []byte{}}}.encode(), someTargets()[:1])
+	var got []delivery
+	if err := parseEntry(entry, func(d delivery) { got = append(got, d) }); err != nil {
+		t.Fatal(err)
+	}
+	var want []delivery
+	for _, to := range someTargets() {
+		want = append(want, delivery{to.channel, to.at, r})
+	}
+	want = append(want, delivery{"u:a b", position{2, 1, 1}, record{frame: frame{websocket.TextMessage, []byte{}}}})
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("read %v, want %v", got, want)
+	}
+}
+
+func FuzzParseEntry(f *testing.F) {
+	r := record{frame{websocket.TextMessage, []byte("news")}, "", "t"}
+	f.Add(appendDelivery([]byte(formatVersion), r.encode(), someTargets()))
+	f.Add([]byte(formatVersion))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, entry []byte) {
+		_ = parseEntry(entry, func(d delivery) {
+			again, err := parseRecord(d.record.encode())
+			if err != nil || !reflect.DeepEqual(again, d.record) && len(d.record.data) > 0 {
+				t.Errorf("%v was read as %v, %v", d.record, again, err)
+			}
+		})
+	})
+}
+
+func TestWhatAnotherVersionWroteIsRefused(t *testing.T) {
+	r := record{frame: frame{websocket.TextMessage, []byte("x")}}.encode()
+	if _, err := parseRecord(append([]byte("2"), r[1:]...)); !errors.Is(err, errVersion) {
+		t.Errorf("record: %v", err)
+	}
+	if err := parseEntry([]byte("2"), nil); !errors.Is(err, errVersion) {
+		t.Errorf("entry: %v", err)
+	}
+	for _, bad := range []record{{frame: frame{3, nil}}, {frame: frame{websocket.CloseMessage, []byte{1}}}} {
+		if r, err := parseRecord(bad.encode()); err == nil {
+			t.Errorf("read %v", r)
+		}
+	}
+}
+
+func TestAFieldFromTheFutureIsSkipped(t *testing.T) {
+	b := record{frame: frame{websocket.TextMessage, []byte("x")}}.encode()
+	b = protowire.AppendTag(b, 99, protowire.Fixed64Type)
+	b = protowire.AppendFixed64(b, 7)
+	if r, err := parseRecord(b); err != nil || string(r.data) != "x" {
+		t.Errorf("read %v, %v", r, err)
+	}
+}
