@@ -11,6 +11,7 @@ import (
 type frame struct {
 	opcode int // a message type of package websocket
 	data   []byte
+	json   bool // data is JSON
 }
 
 // size is what a queued frame counts for: its payload, and about what it costs
@@ -30,7 +31,7 @@ func encode(v any) (frame, error) {
 	if err != nil {
 		return frame{}, fmt.Errorf("socket: encode message of type %T: %w", v, err)
 	}
-	return frame{opcode: websocket.TextMessage, data: data}, nil
+	return frame{opcode: websocket.TextMessage, data: data, json: true}, nil
 }
 
 // errorFrame is how every failure is told to a client.

@@ -30,15 +30,18 @@ const (
 	recordData   protowire.Number = 2
 	recordKey    protowire.Number = 3
 	recordAck    protowire.Number = 4
+	recordJSON   protowire.Number = 5 // 1: the data is JSON
 )
 
 func (r record) encode() []byte {
 	b := make([]byte, 0, len(r.data)+len(r.key)+len(r.ack)+16)
 	b = append(b, formatVersion...)
-	b = protowire.AppendTag(b, recordOpcode, protowire.VarintType)
-	b = protowire.AppendVarint(b, uint64(r.opcode))
+	b = appendNumber(b, recordOpcode, uint64(r.opcode))
 	b = protowire.AppendTag(b, recordData, protowire.BytesType)
 	b = protowire.AppendBytes(b, r.data)
+	if r.json {
+		b = appendNumber(b, recordJSON, 1)
+	}
 	if r.key != "" {
 		b = protowire.AppendTag(b, recordKey, protowire.BytesType)
 		b = protowire.AppendString(b, r.key)
@@ -66,6 +69,8 @@ func parseRecord(b []byte) (record, error) {
 			r.key = string(value)
 		case recordAck:
 			r.ack = string(value)
+		case recordJSON:
+			r.json = n == 1
 		}
 		return nil
 	})

@@ -18,9 +18,9 @@ func someTargets() []*target {
 }
 
 func TestAnInboxEntryIsReadAsItWasWritten(t *testing.T) {
-	r := record{frame{websocket.BinaryMessage, []byte{0, 255}}, "key", "ack"}
+	r := record{frame{opcode: websocket.BinaryMessage, data: []byte{0, 255}}, "key", "ack"}
 	entry := appendDelivery([]byte(formatVersion), r.encode(), someTargets())
-	entry = appendDelivery(entry, record{frame: frame{websocket.TextMessage, []byte{}}}.encode(), someTargets()[:1])
+	entry = appendDelivery(entry, record{frame: frame{opcode: websocket.TextMessage, data: []byte{}}}.encode(), someTargets()[:1])
 	var got []delivery
 	if err := parseEntry(entry, func(d delivery) { got = append(got, d) }); err != nil {
 		t.Fatal(err)
@@ -29,14 +29,14 @@ func TestAnInboxEntryIsReadAsItWasWritten(t *testing.T) {
 	for _, to := range someTargets() {
 		want = append(want, delivery{to.channel, to.at, r})
 	}
-	want = append(want, delivery{"u:a b", position{2, 1, 1}, record{frame: frame{websocket.TextMessage, []byte{}}}})
+	want = append(want, delivery{"u:a b", position{2, 1, 1}, record{frame: frame{opcode: websocket.TextMessage, data: []byte{}}}})
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("read %v, want %v", got, want)
 	}
 }
 
 func FuzzParseEntry(f *testing.F) {
-	r := record{frame{websocket.TextMessage, []byte("news")}, "", "t"}
+	r := record{frame{opcode: websocket.TextMessage, data: []byte(`"news"`), json: true}, "", "t"}
 	f.Add(appendDelivery([]byte(formatVersion), r.encode(), someTargets()))
 	f.Add([]byte(formatVersion))
 	f.Add([]byte{})
@@ -51,14 +51,14 @@ func FuzzParseEntry(f *testing.F) {
 }
 
 func TestWhatAnotherVersionWroteIsRefused(t *testing.T) {
-	r := record{frame: frame{websocket.TextMessage, []byte("x")}}.encode()
+	r := record{frame: frame{opcode: websocket.TextMessage, data: []byte("x")}}.encode()
 	if _, err := parseRecord(append([]byte("2"), r[1:]...)); !errors.Is(err, errVersion) {
 		t.Errorf("record: %v", err)
 	}
 	if err := parseEntry([]byte("2"), nil); !errors.Is(err, errVersion) {
 		t.Errorf("entry: %v", err)
 	}
-	for _, bad := range []record{{frame: frame{3, nil}}, {frame: frame{websocket.CloseMessage, []byte{1}}}} {
+	for _, bad := range []record{{frame: frame{opcode: 3}}, {frame: frame{opcode: websocket.CloseMessage, data: []byte{1}}}} {
 		if r, err := parseRecord(bad.encode()); err == nil {
 			t.Errorf("read %v", r)
 		}
@@ -66,7 +66,7 @@ func TestWhatAnotherVersionWroteIsRefused(t *testing.T) {
 }
 
 func TestAFieldFromTheFutureIsSkipped(t *testing.T) {
-	b := record{frame: frame{websocket.TextMessage, []byte("x")}}.encode()
+	b := record{frame: frame{opcode: websocket.TextMessage, data: []byte("x")}}.encode()
 	b = protowire.AppendTag(b, 99, protowire.Fixed64Type)
 	b = protowire.AppendFixed64(b, 7)
 	if r, err := parseRecord(b); err != nil || string(r.data) != "x" {
