@@ -16,23 +16,36 @@ import (
 // it, but the reply was lost and go-redis asked again. A push that repeats a
 // cancelled job is still ignored for its time (see Unique and Group.Dedupe).
 func (c *Client) Cancel(ctx context.Context, queue, id string) error {
-	if err := c.cancel(ctx, queue, id); err != nil {
+	if err := c.cancel(ctx, queue, id, ""); err != nil {
 		return fmt.Errorf("cancel job %q of queue %q: %w", id, queue, err)
 	}
 	return nil
 }
 
-func (c *Client) cancel(ctx context.Context, queue, id string) error {
+// Withdraw deletes a job that no worker has started yet. It is Cancel for those
+// who do not want to disturb what has begun: a job that runs, or that failed and
+// waits for its retry, is left alone and the error is ErrStarted. The other
+// errors are those of Cancel.
+func (c *Client) Withdraw(ctx context.Context, queue, id string) error {
+	if err := c.cancel(ctx, queue, id, "unstarted"); err != nil {
+		return fmt.Errorf("withdraw job %q of queue %q: %w", id, queue, err)
+	}
+	return nil
+}
+
+func (c *Client) cancel(ctx context.Context, queue, id, which string) error {
 	if err := c.ready(); err != nil {
 		return err
 	}
 	name := asynqQueueName(c.Prefix, queue)
-	what, err := runScript(ctx, c.rdb, cancelScript, name, []string{taskKey(name, id)}, id).Text()
+	what, err := runScript(ctx, c.rdb, cancelScript, name, []string{taskKey(name, id)}, id, which).Text()
 	switch {
 	case err != nil:
 		return err
 	case what == "":
 		return ErrNotFound
+	case what == "started":
+		return ErrStarted
 	case what == "over":
 		return ErrEnded
 	}

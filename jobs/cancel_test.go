@@ -129,3 +129,38 @@ func TestCancelReachesAHandlerThatKeepsTheWorkerFromStopping(t *testing.T) {
 		}
 	})
 }
+
+func TestWithdrawTakesBackOnlyWhatHasNotBegun(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		queue := jobs.NewQueue[int]("q")
+		started, release := make(chan struct{}), make(chan struct{})
+		handler := queue.Handle(func(ctx context.Context, _ int) error {
+			started <- struct{}{}
+			<-release
+			return ctx.Err()
+		}, fast)
+		startWorker(t, rdb, handler)
+		ctx := clientContext(rdb, handler)
+		client := jobs.NewClient(rdb)
+		later := must(t)(queue.Push(ctx, 1, jobs.In(time.Hour)))
+		if err := client.Withdraw(ctx, "q", later); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Get(ctx, "q", later); !errors.Is(err, jobs.ErrNotFound) {
+			t.Errorf("withdrawn, and Get returns %v", err)
+		}
+		if err := client.Withdraw(ctx, "q", later); !errors.Is(err, jobs.ErrNotFound) {
+			t.Errorf("withdrawn twice: %v", err)
+		}
+		running := must(t)(queue.Push(ctx, 2, jobs.Retain(time.Hour)))
+		<-started
+		if err := client.Withdraw(ctx, "q", running); !errors.Is(err, jobs.ErrStarted) {
+			t.Errorf("withdrew a job that runs: %v", err)
+		}
+		close(release)
+		waitForState(t, rdb, "q", running, asynq.TaskStateCompleted)
+		if err := client.Withdraw(ctx, "q", running); !errors.Is(err, jobs.ErrEnded) {
+			t.Errorf("withdrew a job that has ended: %v", err)
+		}
+	})
+}

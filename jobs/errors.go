@@ -27,6 +27,8 @@ var (
 	ErrDuplicate = errors.New("the queue has a job with this id")
 	// ErrNotFound: the queue has no job with the id.
 	ErrNotFound = errors.New("no such job")
+	// ErrStarted: the job cannot be withdrawn, a worker has started it.
+	ErrStarted = errors.New("the job has been started")
 	// ErrEnded: the job has succeeded or was given up.
 	ErrEnded = errors.New("the job has ended")
 )
