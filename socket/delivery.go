@@ -10,7 +10,8 @@ import (
 // The numbers of fields in an entry of an inbox: deliveries, one after the other,
 // each of a record and the channels that it is for, with its position in each.
 const (
-	entryDelivery protowire.Number = 1
+	entryDelivery   protowire.Number = 1
+	entryMembership protowire.Number = 2 // a user whose topics have changed
 
 	deliveryRecord protowire.Number = 1
 	deliveryTarget protowire.Number = 2
@@ -56,17 +57,27 @@ func appendNumber(b []byte, number protowire.Number, n uint64) []byte {
 	return protowire.AppendVarint(b, n)
 }
 
-// parseEntry reads an inbox entry and calls f with each delivery, one for each
-// channel. Their data is a part of entry.
-func parseEntry(entry []byte, f func(delivery)) error {
+// appendMembership adds to an inbox entry that a user's topics have changed.
+func appendMembership(b []byte, user string) []byte {
+	b = protowire.AppendTag(b, entryMembership, protowire.BytesType)
+	return protowire.AppendString(b, user)
+}
+
+// parseEntry reads an inbox entry. It calls deliver with each delivery, one for
+// each channel, whose data is a part of entry, and changed with each user whose
+// topics have changed.
+func parseEntry(entry []byte, deliver func(delivery), changed func(user string)) error {
 	if len(entry) == 0 || entry[0] != formatVersion[0] {
 		return fmt.Errorf("inbox entry of %d bytes: %w", len(entry), errVersion)
 	}
 	return eachField(entry[1:], func(number protowire.Number, value []byte, _ uint64) error {
-		if number != entryDelivery {
-			return nil
+		switch number {
+		case entryDelivery:
+			return parseDelivery(value, deliver)
+		case entryMembership:
+			changed(string(value))
 		}
-		return parseDelivery(value, f)
+		return nil
 	})
 }
 

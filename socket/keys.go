@@ -30,10 +30,15 @@ func (k keyspace) servers(ch channel) string { return k.channel(ch, "servers") }
 // The keys of a user besides.
 func (k keyspace) presence(user string) string { return k.channel(userChannel(user), "presence") } // hash: online, generation, applied
 func (k keyspace) outbox(user string) string   { return k.channel(userChannel(user), "outbox") }   // list of transitions to push
+func (k keyspace) topics(user string) string   { return k.channel(userChannel(user), "topics") }   // hash: how far each was when the user joined
+
+// The key of a topic besides.
+func (k keyspace) members(topic string) string { return k.channel(topicChannel(topic), "members") } // hash: user by the time of joining
 
 // The keys of a server's incarnation.
 func (k keyspace) inbox(server string) string { return string(k) + "{s:" + server + "}:inbox" } // stream
 func (k keyspace) users(server string) string { return string(k) + "{s:" + server + "}:users" } // set
+func (k keyspace) follows(server string) string { return string(k) + "{s:" + server + "}:follows" } // set of channels
 
 // leases is the sorted set of all servers by the time their lease ends.
 func (k keyspace) leases() string { return string(k) + "leases" }

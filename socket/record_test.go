@@ -3,6 +3,7 @@ package socket
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/gorilla/websocket"
@@ -21,8 +22,10 @@ func TestAnInboxEntryIsReadAsItWasWritten(t *testing.T) {
 	r := record{frame{opcode: websocket.BinaryMessage, data: []byte{0, 255}}, "key", "ack"}
 	entry := appendDelivery([]byte(formatVersion), r.encode(), someTargets())
 	entry = appendDelivery(entry, record{frame: frame{opcode: websocket.TextMessage, data: []byte{}}}.encode(), someTargets()[:1])
+	entry = appendMembership(entry, "ada")
 	var got []delivery
-	if err := parseEntry(entry, func(d delivery) { got = append(got, d) }); err != nil {
+	var changed []string
+	if err := parseEntry(entry, func(d delivery) { got = append(got, d) }, func(user string) { changed = append(changed, user) }); err != nil {
 		t.Fatal(err)
 	}
 	var want []delivery
@@ -30,8 +33,8 @@ func TestAnInboxEntryIsReadAsItWasWritten(t *testing.T) {
 		want = append(want, delivery{to.channel, to.at, r})
 	}
 	want = append(want, delivery{"u:a b", position{2, 1, 1}, record{frame: frame{opcode: websocket.TextMessage, data: []byte{}}}})
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("read %v, want %v", got, want)
+	if !reflect.DeepEqual(got, want) || !slices.Equal(changed, []string{"ada"}) {
+		t.Errorf("read %v and %v, want %v", got, changed, want)
 	}
 }
 
@@ -46,7 +49,7 @@ func FuzzParseEntry(f *testing.F) {
 			if err != nil || !reflect.DeepEqual(again, d.record) && len(d.record.data) > 0 {
 				t.Errorf("%v was read as %v, %v", d.record, again, err)
 			}
-		})
+		}, func(string) {})
 	})
 }
 
@@ -55,7 +58,7 @@ func TestWhatAnotherVersionWroteIsRefused(t *testing.T) {
 	if _, err := parseRecord(append([]byte("2"), r[1:]...)); !errors.Is(err, errVersion) {
 		t.Errorf("record: %v", err)
 	}
-	if err := parseEntry([]byte("2"), nil); !errors.Is(err, errVersion) {
+	if err := parseEntry([]byte("2"), nil, nil); !errors.Is(err, errVersion) {
 		t.Errorf("entry: %v", err)
 	}
 	for _, bad := range []record{{frame: frame{opcode: 3}}, {frame: frame{opcode: websocket.CloseMessage, data: []byte{1}}}} {

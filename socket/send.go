@@ -41,6 +41,9 @@ func toCurrent(ctx context.Context, f frame, o sendOptions) error {
 		return s.send(ctx, []channel{userChannel(user)}, f, o)
 	}
 	if c := connectionFrom(ctx); c != nil {
+		if o.fallback != nil {
+			return fmt.Errorf("%w: the message is for a connection without a user", ErrElse)
+		}
 		return c.send(f)
 	}
 	if _, err := senderFrom(ctx); err != nil {
@@ -49,23 +52,40 @@ func toCurrent(ctx context.Context, f frame, o sendOptions) error {
 	return ErrNobody
 }
 
-// Recipients are the users that To named.
-type Recipients struct{ users []string }
+// Recipients are who a message is for.
+type Recipients struct {
+	users []string
+	topic *string
+}
 
 // To names the users that a message is for: 1 to MaxRecipients distinct ids,
 // none of them empty. Send reports it when they are not.
-func To(userIDs ...string) Recipients { return Recipients{userIDs} }
+func To(userIDs ...string) Recipients { return Recipients{users: userIDs} }
 
-// Send sends v to every connection of every one of the users, as the function
-// Send does for the current one. It works with every context that carries a
-// Sender, those of schedules included. When the recipients are wrong, nothing
-// is sent. When Redis fails in the middle, some of the users may receive the
-// message; the error tells how many.
+// Topic names the topic that a message is for: it reaches every device of every
+// user who has joined it.
+func Topic(name string) Recipients { return Recipients{topic: &name} }
+
+// Send sends v to every connection of every one of the recipients, as the
+// function Send does for the current user. It works with every context that
+// carries a Sender, those of schedules included. When the recipients are wrong,
+// nothing is sent. When Redis fails in the middle, some of the users may receive
+// the message; the error tells how many.
 func (r Recipients) Send(ctx context.Context, v any, opts ...SendOption) error {
-	users, err := r.distinct()
+	channels, err := r.channels()
 	if err != nil {
 		return err
 	}
+	return sendTo(ctx, channels, v, opts)
+}
+
+// Broadcast sends v to every connection of every server, also to anonymous ones,
+// in the order of the broadcasts.
+func Broadcast(ctx context.Context, v any, opts ...SendOption) error {
+	return sendTo(ctx, []channel{broadcast}, v, opts)
+}
+
+func sendTo(ctx context.Context, channels []channel, v any, opts []SendOption) error {
 	o, err := applySendOptions(opts)
 	if err != nil {
 		return err
@@ -78,15 +98,21 @@ func (r Recipients) Send(ctx context.Context, v any, opts ...SendOption) error {
 	if err != nil {
 		return err
 	}
-	return s.send(ctx, users, f, o)
+	return s.send(ctx, channels, f, o)
 }
 
 // send sends a frame to some channels.
 func (s *Sender) send(ctx context.Context, channels []channel, f frame, o sendOptions) error {
+	if o.fallback != nil {
+		return s.sendElse(ctx, channels, f, o)
+	}
 	return s.dispatch(s.newDispatch(ctx, channels, record{frame: f, key: o.key}, o))
 }
 
-func (r Recipients) distinct() ([]channel, error) {
+func (r Recipients) channels() ([]channel, error) {
+	if r.topic != nil {
+		return []channel{topicChannel(*r.topic)}, checkTopic(*r.topic)
+	}
 	seen := make(map[string]bool, len(r.users))
 	users := make([]channel, 0, len(r.users))
 	for i, id := range r.users {

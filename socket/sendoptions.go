@@ -14,6 +14,7 @@ type sendOptions struct {
 	age       time.Duration
 	ephemeral bool
 	key       string
+	fallback  *fallback
 	err       error
 }
 
