@@ -4,25 +4,30 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gorilla/websocket"
 	"github.com/queuerun/queuerun/jobs"
 )
 
-// writeBuffers are shared by all connections: a connection needs one only while
-// it writes.
-var writeBuffers sync.Pool
-
-var upgrader = websocket.Upgrader{
-	ReadBufferSize:  1024,
-	WriteBufferSize: 1024,
-	WriteBufferPool: &writeBuffers,
-	CheckOrigin:     func(*http.Request) bool { return true }, // checked before OnConnect
+// upgrader answers the request. The connection that it makes is not used: a
+// connection of this package reads and writes frames itself, and needs neither
+// its buffers nor its memory.
+func upgrader(deflate bool) *websocket.Upgrader {
+	return &websocket.Upgrader{
+		ReadBufferSize:    256, // those of the request are given back
+		WriteBufferPool:   new(sync.Pool),
+		EnableCompression: deflate,
+		CheckOrigin:       func(*http.Request) bool { return true }, // checked before OnConnect
+	}
 }
+
+var plainUpgrader, deflateUpgrader = upgrader(false), upgrader(true)
 
 // ServeHTTP opens a connection. A request that is refused is answered with
 // {"error": …} and 403 for a foreign origin, 401 or the status given to Reject
@@ -66,16 +71,40 @@ func (h *hub) open(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	ws, err := upgrader.Upgrade(w, r, nil) // answers the request itself when it fails
+	conn, err := c.upgrade(w, r) // answers the request itself when it fails
 	if err != nil {
 		c.end()
 		return
 	}
 	if !h.add(c) {
-		c.refuseOpen(ws)
+		c.refuse(conn)
 		return
 	}
-	c.start(ws)
+	c.start(conn)
+}
+
+// upgrade makes a WebSocket of a request. permessage-deflate is negotiated when
+// the server offers it too.
+func (c *connection) upgrade(w http.ResponseWriter, r *http.Request) (net.Conn, error) {
+	u := plainUpgrader
+	if c.hub.compress > 0 && offersDeflate(r.Header) {
+		c.deflate, u = true, deflateUpgrader
+	}
+	ws, err := u.Upgrade(w, r, nil)
+	if err != nil {
+		return nil, err
+	}
+	return ws.NetConn(), nil
+}
+
+// refuse closes a connection that was upgraded while the server stopped.
+func (c *connection) refuse(conn net.Conn) {
+	f := closeFrame(CloseRestart, "the server is restarting")
+	if conn.SetWriteDeadline(time.Now().Add(time.Second)) == nil {
+		_, _ = conn.Write(prepare(f).plain) // as it goes
+	}
+	_ = conn.Close()
+	c.end()
 }
 
 // connect decides about a request: a user, Anonymous, or nil when Authenticate

@@ -3,38 +3,54 @@ package socket
 import (
 	"context"
 	"crypto/rand"
+	"net"
 	"sync"
-	"time"
-
-	"github.com/gorilla/websocket"
+	"sync/atomic"
+	"syscall"
 )
 
 // connection is one client. Its reader lives as long as the WebSocket; a
-// goroutine that writes and one that runs a handler exist only while there is
-// something to write or to handle.
+// goroutine that runs a handler exists only while there is a message to handle,
+// and one that writes only while the client takes no more.
 type connection struct {
-	hub   *hub
-	id    string
-	round int // when it is pinged; the hub's
+	hub  *hub
+	id   string
+	user *User // nil until accepted; whoever has the turn may use it
 
 	// turn is held by the handler that is running, if any: messages are handled
-	// one at a time. The holder may use user.
-	turn chan struct{}
-	user *User // nil until accepted
+	// one at a time.
+	turn    sync.Mutex
+	deflate bool // permessage-deflate was negotiated
 
-	mu        sync.Mutex
-	ws        *websocket.Conn // nil until the upgrade
-	out       outbound
-	sub       *subscription // nil without a user
-	authTimer *time.Timer   // nil once accepted
-	closing   bool          // a close frame is queued or written
-	ended     bool
+	in     inbound // the reader's
+	bucket bucket  // the reader's
+
+	heard   atomic.Bool // the client was heard since this was set to false
+	waiting atomic.Bool // the reader waits for the turn, and so hears nothing
+	spoke   spoke       // the wheel's
+
+	mu       sync.Mutex
+	conn     net.Conn        // nil until the upgrade
+	raw      syscall.RawConn // nil when conn is not simply a socket
+	out      outbound
+	sub      *subscription // nil without a user
+	closing  bool          // a close frame is queued or written
+	violated bool          // the client broke the protocol and is not read any more
+	farewell bool          // the client's close frame has been read
+	ended    bool
 }
 
 func newID() string { return rand.Text() }
 
 func newConnection(h *hub) *connection {
-	return &connection{hub: h, id: newID(), turn: make(chan struct{}, 1)}
+	return &connection{hub: h, id: newID()}
+}
+
+// hear notes that the client is alive.
+func (c *connection) hear() {
+	if !c.heard.Load() { // or else the processors would take the memory from one another
+		c.heard.Store(true)
+	}
 }
 
 type connectionKey struct{}
@@ -45,17 +61,14 @@ func connectionFrom(ctx context.Context) *connection {
 	return c
 }
 
-// start begins to read and write on an upgraded connection.
-func (c *connection) start(ws *websocket.Conn) {
-	ws.SetReadLimit(c.hub.maxMessage)
-	ws.SetPongHandler(func(string) error { return c.alive() })
+// start begins to read and write on a connection that was upgraded and added to
+// the hub.
+func (c *connection) start(conn net.Conn) {
+	raw := socketOf(conn)
+	c.in.conn, c.in.raw = conn, raw
+	c.in.ready = c.in.readReady()
 	c.mu.Lock()
-	c.ws = ws
-	if c.user == nil {
-		c.authTimer = time.AfterFunc(c.hub.auth, func() {
-			c.finish(closeFrame(CloseAuthTimeout, "not authenticated in time"))
-		})
-	}
+	c.conn, c.raw = conn, raw
 	c.write()
 	c.mu.Unlock()
 	c.hub.work.Go(c.read)
@@ -81,12 +94,7 @@ func (c *connection) accept(user *User) error {
 		}
 	}
 	c.user = user
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.authTimer != nil {
-		c.authTimer.Stop()
-		c.authTimer = nil
-	}
+	c.hub.wheel.accepted(c)
 	return nil
 }
 
@@ -100,13 +108,10 @@ func (c *connection) end() {
 	}
 	c.ended = true
 	c.out.drop()
-	ws, sub := c.ws, c.sub
-	if c.authTimer != nil {
-		c.authTimer.Stop()
-	}
+	conn, sub := c.conn, c.sub
 	c.mu.Unlock()
-	if ws != nil {
-		_ = ws.Close() // nothing is to be done about an error
+	if conn != nil {
+		cut(conn)
 	}
 	if sub != nil {
 		c.hub.leave(c, sub)
@@ -114,10 +119,22 @@ func (c *connection) end() {
 	c.hub.remove(c)
 }
 
-// refuseOpen closes a connection that was upgraded while the server stopped.
-func (c *connection) refuseOpen(ws *websocket.Conn) {
-	f := closeFrame(CloseRestart, "the server is restarting")
-	_ = ws.WriteControl(websocket.CloseMessage, f.data, time.Now().Add(time.Second)) // as it goes
-	_ = ws.Close()
-	c.end()
+// cut closes the WebSocket at once. Its reader and writer fail, and do the rest
+// of end, which may have to wait for Redis.
+func (c *connection) cut() {
+	c.mu.Lock()
+	conn := c.conn
+	c.mu.Unlock()
+	if conn != nil {
+		cut(conn)
+	}
+}
+
+// cut closes a connection without a word, and so without waiting for anything:
+// TLS would say goodbye.
+func cut(conn net.Conn) {
+	if over, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = over.NetConn()
+	}
+	_ = conn.Close() // nothing is to be done about an error
 }

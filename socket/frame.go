@@ -3,20 +3,18 @@ package socket
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/gorilla/websocket"
 )
 
-// frame is what one write on a connection carries.
+// frame is a message or a close on its way to connections: the opcode and the
+// payload.
 type frame struct {
 	opcode int // a message type of package websocket
 	data   []byte
 	json   bool // data is JSON
 }
-
-// size is what a queued frame counts for: its payload, and about what it costs
-// besides.
-func (f frame) size() int { return len(f.data) + 64 }
 
 // encode turns a value given to Send into a frame: a string is text as it is,
 // bytes are binary as they are, anything else is JSON text.
@@ -42,10 +40,14 @@ func errorFrame(reason string) frame {
 	return frame{opcode: websocket.TextMessage, data: data}
 }
 
+// maxControl is the largest payload of a control frame.
+const maxControl = 125
+
+// closeFrame makes a close. A reason that is too long is cut.
 func closeFrame(code int, reason string) frame {
-	// A control frame holds 125 bytes, two of which are the code.
-	if len(reason) > 123 {
-		reason = reason[:123]
+	const limit = maxControl - 2 // for the code
+	if len(reason) > limit {
+		reason = strings.ToValidUTF8(reason[:limit], "")
 	}
 	return frame{opcode: websocket.CloseMessage, data: websocket.FormatCloseMessage(code, reason)}
 }

@@ -13,6 +13,7 @@ import (
 // users, and the lease under which these are in the users' directories.
 type hub struct {
 	config
+	began    time.Time
 	base     context.Context // of handlers
 	cancel   context.CancelFunc
 	keys     keyspace
@@ -21,14 +22,13 @@ type hub struct {
 	reaper   Reaper
 	current  atomic.Pointer[lease]
 	work     sync.WaitGroup // readers, writers and handlers of the connections
+	wheel    *wheel         // the connections, by when something is due for them
 
 	mu       sync.Mutex
 	stopped  bool
-	rounds   []map[*connection]struct{} // the connections, by the second in which they are pinged
-	next     int                        // the round that takes the next connection
 	subs     map[channel]*subscription
-	unsynced map[string]struct{} // users of whom Redis has to be told
-	slots    chan struct{}       // bounds how many of these are dealt with at once
+	unsynced map[channel]struct{} // channels of which Redis has to be told
+	slots    chan struct{}        // bounds how many of these are dealt with at once
 }
 
 // syncs is how many users are registered or unregistered in Redis at once.
@@ -37,16 +37,13 @@ const syncs = 32
 func newHub(ctx context.Context, s *Server) *hub {
 	k := newKeyspace(s.Prefix)
 	h := &hub{
-		config: s.withDefaults(), keys: k,
+		config: s.withDefaults(), began: time.Now(), keys: k,
 		leases:   leases{s.Redis, k},
 		subs:     map[channel]*subscription{},
-		unsynced: map[string]struct{}{},
+		unsynced: map[channel]struct{}{},
 		slots:    make(chan struct{}, syncs),
 	}
-	h.rounds = make([]map[*connection]struct{}, max(1, int(h.ping/time.Second)))
-	for i := range h.rounds {
-		h.rounds[i] = map[*connection]struct{}{}
-	}
+	h.wheel = newWheel(h.config)
 	h.reaper = Reaper{Redis: s.Redis, Prefix: s.Prefix, Jobs: s.Jobs, Logger: s.Logger}
 	if s.Jobs == nil {
 		h.reaper.Jobs = h.reaper.jobs()
@@ -88,45 +85,11 @@ func (h *hub) add(c *connection) bool {
 	if h.stopped {
 		return false
 	}
-	c.round = h.next
-	h.rounds[h.next][c] = struct{}{}
-	h.next = (h.next + 1) % len(h.rounds)
+	h.wheel.add(c)
 	return true
 }
 
-func (h *hub) remove(c *connection) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.rounds[c.round], c)
-}
+func (h *hub) remove(c *connection) { h.wheel.remove(c) }
 
-// connections returns the connections of one round, or of all when it is -1.
-func (h *hub) connections(round int) []*connection {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var all []*connection
-	for i, conns := range h.rounds {
-		if round < 0 || i == round {
-			for c := range conns {
-				all = append(all, c)
-			}
-		}
-	}
-	return all
-}
-
-// pings pings every connection once in an interval, a few each second.
-func (h *hub) pings(ctx context.Context) {
-	ticker := time.NewTicker(h.ping / time.Duration(len(h.rounds)))
-	defer ticker.Stop()
-	for round := 0; ; round = (round + 1) % len(h.rounds) {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		for _, c := range h.connections(round) {
-			c.ping()
-		}
-	}
-}
+// connections returns all connections.
+func (h *hub) connections() []*connection { return h.wheel.all() }

@@ -24,6 +24,7 @@ type Message struct {
 	Data []byte
 
 	binary bool
+	answer *answer // nil unless the client made a request
 }
 
 // Decode reads the message as JSON into v, a pointer. It fails on a binary

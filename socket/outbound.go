@@ -1,7 +1,10 @@
 package socket
 
 import (
+	"errors"
+	"net"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -10,28 +13,89 @@ import (
 // outbound is what waits to be written to a connection, in order. The
 // connection's mutex guards it.
 type outbound struct {
-	frames  []frame
-	bytes   int
-	writing bool // a writer is running
-	held    bool // nothing is written for now
+	frames  [][]byte // as they are written; shared with other connections
+	size    int      // what they count for, exactly
+	begun   int      // so many of them are being written or are written in part, and must be finished
+	writing bool     // a writer is running
+	held    bool     // nothing is written for now
+	closed  bool     // the close frame has been written
 }
 
-func (o *outbound) drop() { o.frames, o.bytes = nil, 0 }
+// overhead is what a queued frame counts for besides its bytes.
+const overhead = 64
+
+// add queues a frame as the i-th.
+func (o *outbound) add(i int, b []byte) {
+	o.frames = slices.Insert(o.frames, i, b)
+	o.size += len(b) + overhead
+}
+
+// wrote takes out of the queue what was written of it. The rest of a frame stays.
+func (o *outbound) wrote(n int) {
+	o.size -= n
+	done := 0
+	for ; done < len(o.frames) && n >= len(o.frames[done]); done++ {
+		n -= len(o.frames[done])
+		o.size -= overhead
+		o.closed = o.closed || opcodeOf(o.frames[done]) == websocket.CloseMessage
+		o.frames[done] = nil // or the array would keep it
+	}
+	o.begun = 0
+	if o.frames = o.frames[done:]; len(o.frames) == 0 {
+		o.frames = nil // an idle connection keeps no array
+	} else if n > 0 {
+		o.frames[0] = o.frames[0][n:]
+		o.begun = 1
+	}
+}
+
+// drop takes out everything that was not begun.
+func (o *outbound) drop() {
+	for _, b := range o.frames[o.begun:] {
+		o.size -= len(b) + overhead
+	}
+	clear(o.frames[o.begun:])
+	o.frames = o.frames[:o.begun]
+}
+
+// next returns the frames to be written next, as many as fit into limit bytes,
+// and at least one.
+func (o *outbound) next(limit int) [][]byte {
+	n, size := 1, len(o.frames[0])
+	for n < len(o.frames) && size+len(o.frames[n]) <= limit {
+		size += len(o.frames[n])
+		n++
+	}
+	return o.frames[:n]
+}
+
+// opcodeOf is the opcode of a frame that was not begun.
+func opcodeOf(b []byte) int { return int(b[0] & opcodeBits) }
 
 // send queues a frame.
-func (c *connection) send(f frame) error {
+func (c *connection) send(f frame) error { return c.post(prepare(f)) }
+
+// post queues messages, which other connections may be given too. Several at
+// once are written at once.
+func (c *connection) post(messages ...*prepared) error {
+	threshold := 0
+	if c.deflate {
+		threshold = c.hub.compress
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closing || c.ended {
-		return ErrClosed
+	for _, m := range messages {
+		if c.closing || c.ended {
+			return ErrClosed
+		}
+		b := m.bytes(threshold)
+		if len(c.out.frames) > 0 && c.out.size+len(b)+overhead > c.hub.maxQueued {
+			c.out.drop()
+			c.queueClose(closeFrame(CloseSlow, "reading too slowly"))
+			return ErrClosed
+		}
+		c.out.add(len(c.out.frames), b)
 	}
-	if size := c.out.bytes + f.size(); c.out.bytes > 0 && size > c.hub.maxQueued {
-		c.out.drop()
-		c.queueClose(closeFrame(CloseSlow, "reading too slowly"))
-		return ErrClosed
-	}
-	c.out.frames = append(c.out.frames, f)
-	c.out.bytes += f.size()
 	c.write()
 	return nil
 }
@@ -48,6 +112,11 @@ func (c *connection) finish(f frame) {
 func (c *connection) fail(f frame) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.failNow(f)
+}
+
+// failNow is fail for a caller that holds mu.
+func (c *connection) failNow(f frame) {
 	if !c.closing {
 		c.out.drop()
 	}
@@ -60,19 +129,31 @@ func (c *connection) queueClose(f frame) {
 	}
 	c.closing = true
 	c.out.held = false
-	c.out.frames = append(c.out.frames, f)
+	c.out.add(len(c.out.frames), prepare(f).plain)
 	c.write()
 }
 
 // ping writes a ping before what is queued: a client that reads slowly is alive,
 // and its pong should not come too late.
-func (c *connection) ping() {
+func (c *connection) ping() { c.urge(frame{opcode: websocket.PingMessage}) }
+
+// urge queues a ping or a pong before all messages. One of the same kind that is
+// still queued is replaced: a client wants an answer to its latest ping only.
+func (c *connection) urge(f frame) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closing || c.ended || len(c.out.frames) > 0 && c.out.frames[0].opcode == websocket.PingMessage {
+	if c.closing || c.ended {
 		return
 	}
-	c.out.frames = slices.Insert(c.out.frames, 0, frame{opcode: websocket.PingMessage})
+	b, i := prepare(f).plain, c.out.begun
+	for ; i < len(c.out.frames) && opcodeOf(c.out.frames[i]) >= websocket.PingMessage; i++ {
+		if opcodeOf(c.out.frames[i]) == f.opcode {
+			c.out.size += len(b) - len(c.out.frames[i])
+			c.out.frames[i] = b
+			return
+		}
+	}
+	c.out.add(i, b)
 	c.write()
 }
 
@@ -90,53 +171,132 @@ func (c *connection) release() {
 	c.write()
 }
 
-// write starts a writer when there is something to write and none is running.
+// directly is how much the one who queues something writes, without waiting;
+// more is left to a writer, which may wait.
+const directly = 64 << 10
+
+// write writes what is queued, unless a writer does so already or the socket is
+// full; then a writer is started. It never waits for the client. The caller holds
+// mu.
 func (c *connection) write() {
-	if len(c.out.frames) > 0 && !c.out.writing && !c.out.held && !c.ended && c.ws != nil {
-		c.out.writing = true
-		c.hub.work.Go(c.drain)
+	if !c.writable() || c.out.writing {
+		return
+	}
+	if c.raw != nil && c.writeNow() {
+		return
+	}
+	c.out.writing = true
+	c.hub.work.Go(c.drain)
+}
+
+func (c *connection) writable() bool {
+	return len(c.out.frames) > 0 && !c.out.held && !c.ended && c.conn != nil
+}
+
+// coalesced is how many bytes of frames are copied together for one write. A
+// copy is cheaper than a vector of many small frames.
+const coalesced = 16 << 10
+
+var writeBuffers = sync.Pool{New: func() any { return new([coalesced]byte) }}
+
+// together returns frames in one piece, in a buffer if they are several.
+func together(frames [][]byte, buffer *[coalesced]byte) []byte {
+	if len(frames) == 1 {
+		return frames[0]
+	}
+	b := buffer[:0]
+	for _, f := range frames {
+		b = append(b, f...)
+	}
+	return b
+}
+
+// writeNow writes until nothing is left. It returns false when it had to stop
+// before: the socket is full, or failed, or this takes long.
+func (c *connection) writeNow() bool {
+	for total := 0; total < directly; {
+		frames := c.out.next(coalesced)
+		var buffer *[coalesced]byte
+		if len(frames) > 1 {
+			buffer = writeBuffers.Get().(*[coalesced]byte)
+		}
+		b := together(frames, buffer)
+		n, err := writeNow(c.raw, b)
+		if buffer != nil {
+			writeBuffers.Put(buffer)
+		}
+		c.wrote(n)
+		switch {
+		case len(c.out.frames) == 0:
+			return true
+		case err != nil || n < len(b): // the writer finds out about the error
+			return false
+		}
+		total += n
+	}
+	return false
+}
+
+// wrote counts what was written. The caller holds mu.
+func (c *connection) wrote(n int) {
+	before := c.out.closed
+	c.out.wrote(n)
+	if c.out.closed && !before {
+		c.closeWritten()
 	}
 }
 
-// drain writes until nothing is left.
+// drain writes until nothing is left, and waits for the client when it has to.
 func (c *connection) drain() {
+	buffer := writeBuffers.Get().(*[coalesced]byte)
+	defer writeBuffers.Put(buffer)
 	for {
 		c.mu.Lock()
-		if len(c.out.frames) == 0 || c.out.held || c.ended {
+		if !c.writable() {
 			c.out.writing = false
+			over := c.out.closed && c.farewell
+			if c.conn != nil && !c.ended {
+				_ = c.conn.SetWriteDeadline(time.Time{}) // it would fail the next write
+			}
 			c.mu.Unlock()
+			if over {
+				c.end()
+			}
 			return
 		}
-		f := c.out.frames[0]
-		c.out.frames[0] = frame{} // or the slice would keep its payload
-		c.out.frames = c.out.frames[1:]
+		frames := c.out.next(coalesced)
+		c.out.begun = len(frames)
+		b := together(frames, buffer)
 		c.mu.Unlock()
-		if err := c.writeFrame(f); err != nil {
+
+		n, err := c.writeAll(b)
+
+		c.mu.Lock()
+		c.wrote(n)
+		c.mu.Unlock()
+		if err != nil {
 			c.end()
 			return
 		}
-		c.mu.Lock()
-		// What was dropped in the meantime is counted no more.
-		c.out.bytes = max(0, c.out.bytes-f.size())
-		c.mu.Unlock()
 	}
 }
 
-// closeReply is how long a client has to answer a close frame.
-const closeReply = 5 * time.Second
-
-func (c *connection) writeFrame(f frame) error {
-	deadline := time.Now().Add(c.hub.write)
-	switch f.opcode {
-	case websocket.CloseMessage:
-		err := c.ws.WriteControl(f.opcode, f.data, deadline)
-		_ = c.ws.SetReadDeadline(time.Now().Add(closeReply)) // fails only when it is closed
-		return err
-	case websocket.PingMessage:
-		return c.ws.WriteControl(f.opcode, f.data, deadline)
+// writeAll writes b. It fails when the client takes nothing for as long as
+// Server.WriteTimeout.
+func (c *connection) writeAll(b []byte) (n int, err error) {
+	for n < len(b) {
+		if err := c.conn.SetWriteDeadline(time.Now().Add(c.hub.write)); err != nil {
+			return n, err
+		}
+		k, err := c.conn.Write(b[n:])
+		n += k
+		if k > 0 {
+			c.hear() // who takes something is alive, though a pong may be far behind
+		}
+		var timeout net.Error
+		if err != nil && (k == 0 || c.raw == nil || !errors.As(err, &timeout) || !timeout.Timeout()) {
+			return n, err // TLS cannot go on after a time-out
+		}
 	}
-	if err := c.ws.SetWriteDeadline(deadline); err != nil {
-		return err
-	}
-	return c.ws.WriteMessage(f.opcode, f.data)
+	return n, nil
 }

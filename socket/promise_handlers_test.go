@@ -110,7 +110,7 @@ func TestOnMessageContextOutlivesTheConnection(t *testing.T) {
 		<-began
 		d.Close()
 		redistest.Eventually(t, patience, "the connection to end", func() bool {
-			return len(s.hub.Load().connections(-1)) == 1
+			return len(s.hub.Load().connections()) == 1
 		})
 		close(gone)
 		if err := <-result; err != nil {
@@ -389,7 +389,7 @@ func TestABusyConnectionIsKept(t *testing.T) {
 		d := dial(t, s.URL+"?user=ada")
 		var c *connection
 		redistest.Eventually(t, patience, "the connection to be the hub's", func() bool {
-			if all := s.hub.Load().connections(-1); len(all) == 1 {
+			if all := s.hub.Load().connections(); len(all) == 1 {
 				c = all[0]
 			}
 			return c != nil

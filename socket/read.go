@@ -2,7 +2,7 @@ package socket
 
 import (
 	"context"
-	"time"
+	"errors"
 	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
@@ -13,34 +13,135 @@ import (
 // ahead of the handler, so that it notices a client that leaves meanwhile, and
 // no more, so that a client that is too fast is slowed down.
 func (c *connection) read() {
-	defer c.end()
-	for c.alive() == nil {
-		opcode, data, err := c.ws.ReadMessage()
-		if err != nil {
-			return
+	err := c.readMessages()
+	c.in.release()
+	var v *violation
+	switch {
+	case err == errFarewell:
+		c.sayGoodbye()
+	case errors.As(err, &v):
+		c.refuseToRead(v)
+	default:
+		c.end()
+	}
+}
+
+// readMessages returns why there are no more.
+func (c *connection) readMessages() error {
+	for {
+		// The longest wait, for the next message, is here and not further down:
+		// the stack of an idle connection should not have to grow.
+		if err := c.in.await(); err != nil {
+			return err
 		}
-		if opcode == websocket.TextMessage && !utf8.Valid(data) {
-			c.fail(closeFrame(CloseInvalid, "text is not UTF-8"))
+		opcode, data, err := c.message()
+		if err != nil {
+			return err
+		}
+		if opcode == 0 {
+			continue
 		}
 		if c.isClosing() {
 			continue // only the client's close frame is of interest
 		}
-		m := &Message{Connection: c.id, RequestID: newID(), Data: data, binary: opcode == websocket.BinaryMessage}
-		c.turn <- struct{}{}
+		c.takeTurn()
 		c.hub.work.Go(func() {
-			defer func() { <-c.turn }()
-			c.handle(m)
+			defer c.turn.Unlock()
+			c.handle(&Message{Connection: c.id, RequestID: newID(), Data: data, binary: opcode == websocket.BinaryMessage})
 		})
 	}
 }
 
-// alive gives the client time until the pong after the next ping, or what is
-// left of the time to answer a close frame.
-func (c *connection) alive() error {
-	if c.isClosing() {
-		return nil
+// takeTurn waits for the handler of the message before.
+func (c *connection) takeTurn() {
+	if c.turn.TryLock() {
+		return
 	}
-	return c.ws.SetReadDeadline(time.Now().Add(c.hub.ping + c.hub.pong))
+	c.waiting.Store(true)
+	c.turn.Lock()
+	c.hear()
+	c.waiting.Store(false)
+}
+
+// errFarewell: the client has closed the connection in due form.
+var errFarewell = errors.New("close frame received")
+
+// message reads a message, or returns no opcode after a control frame that did
+// not come in the middle of one.
+func (c *connection) message() (opcode int, data []byte, err error) {
+	var deflated bool
+	for {
+		h, err := c.in.header(c.deflate)
+		if err != nil {
+			return 0, nil, err
+		}
+		c.hear()
+		switch {
+		case h.control():
+			if err := c.control(h); err != nil || opcode == 0 {
+				return 0, nil, err
+			}
+			continue
+		case opcode == 0 && h.opcode() == continuation:
+			return 0, nil, errNothingToContinue
+		case opcode != 0 && h.opcode() != continuation:
+			return 0, nil, errMessageInMessage
+		case int64(len(data))+h.length > c.hub.maxMessage:
+			return 0, nil, errTooBig
+		case opcode == 0:
+			opcode, deflated = h.opcode(), h.deflated()
+		}
+		if data, err = c.in.payload(data, h); err != nil {
+			return 0, nil, err
+		}
+		if h.final() {
+			data, err = c.complete(opcode, data, deflated)
+			return opcode, data, err
+		}
+	}
+}
+
+var (
+	errNothingToContinue = protocolError("nothing to continue")
+	errMessageInMessage  = protocolError("message within a message")
+	errNotUTF8           = &violation{CloseInvalid, "text is not UTF-8"}
+)
+
+// complete decompresses and checks a message of which everything has been read.
+func (c *connection) complete(opcode int, data []byte, deflated bool) (_ []byte, err error) {
+	if err := c.admit(); err != nil {
+		return nil, err
+	}
+	if deflated {
+		if data, err = inflate(data, c.hub.maxMessage); err != nil {
+			return nil, err
+		}
+	}
+	if opcode == websocket.TextMessage && !utf8.Valid(data) {
+		return nil, errNotUTF8
+	}
+	return data, nil
+}
+
+// control deals with a control frame.
+func (c *connection) control(h header) error {
+	payload, err := c.in.payload(nil, h)
+	if err != nil {
+		return err
+	}
+	switch h.opcode() {
+	case websocket.PingMessage:
+		if err := c.admit(); err != nil {
+			return err
+		}
+		c.urge(frame{opcode: websocket.PongMessage, data: payload})
+	case websocket.CloseMessage:
+		if err := c.answerClose(payload); err != nil {
+			return err
+		}
+		return errFarewell
+	}
+	return nil
 }
 
 func (c *connection) isClosing() bool {

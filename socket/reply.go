@@ -9,7 +9,7 @@ import (
 // ErrReplied: a request is answered once.
 var ErrReplied = errors.New("socket: the request has been answered")
 
-// request id and whether it was answered.
+// answer is what a client that made a request is owed.
 type answer struct {
 	id uint64
 

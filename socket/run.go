@@ -28,11 +28,11 @@ func (h *hub) begin(ctx context.Context) error {
 // run serves until ctx is cancelled and everything has stopped.
 func (h *hub) run(ctx context.Context) {
 	var background sync.WaitGroup
-	background.Go(func() { h.pings(ctx) })
 	background.Go(func() { _ = h.reaper.Run(ctx) }) // returns nil
-	// These two go on while the connections are closed: messages that were
+	// These go on while the connections are closed: messages that were
 	// accepted are still delivered, and leaving users are still told of.
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	background.Go(func() { h.wheel.run(serving) })
 	background.Go(func() { h.serve(serving) })
 	background.Go(func() { h.keepTelling(serving) })
 	<-ctx.Done()
@@ -118,7 +118,7 @@ func (h *hub) closeAll() {
 	h.mu.Lock()
 	h.stopped = true
 	h.mu.Unlock()
-	conns := h.connections(-1)
+	conns := h.connections()
 	for _, c := range conns {
 		c.finish(closeFrame(CloseRestart, "the server is restarting"))
 	}

@@ -50,15 +50,28 @@ type Server struct {
 	// MaxMessage is the size in bytes of the largest message a client may send;
 	// a larger one closes the connection with CloseTooBig.
 	MaxMessage int64
+	// MaxRate is how many messages a client may send in a second, pings among
+	// them, on average, and MaxBurst how many it may send at once, by default as
+	// many as in a second and at least one. More close the connection with
+	// CloseTooFast. Time in which a handler kept the server from reading counts
+	// for the client. 0 means no limit.
+	MaxRate  float64
+	MaxBurst int
 	// MaxQueued is how many bytes may wait to be written to one connection, with
 	// 64 for each message besides; more close it with CloseSlow. One message of
 	// any size may wait.
 	MaxQueued int
+	// Compress is from how many bytes on a message is compressed for clients that
+	// negotiate permessage-deflate. It is compressed once, whoever receives it. 0
+	// means never, and permessage-deflate is not negotiated: it saves traffic and
+	// costs processor time.
+	Compress int
 	// PingInterval is how often a connection is pinged, and PongTimeout how much
 	// longer the server waits for a sign of life before it drops the connection.
 	PingInterval time.Duration
 	PongTimeout  time.Duration
-	// WriteTimeout is how long one frame may take to be written.
+	// WriteTimeout is how long a client may take nothing of what is to be written
+	// to it until it is dropped.
 	WriteTimeout time.Duration
 	// AuthTimeout is how long a client has to authenticate, from the moment of
 	// the upgrade.
@@ -113,7 +126,8 @@ func (s *Server) Ready() bool {
 func (s *Server) withDefaults() config {
 	c := config{
 		handlers: s.Handlers, origins: s.Origins, log: logger(s.Logger),
-		maxMessage: s.MaxMessage, maxQueued: s.MaxQueued,
+		maxMessage: s.MaxMessage, maxQueued: s.MaxQueued, compress: max(0, s.Compress),
+		rate: newRate(s.MaxRate, s.MaxBurst),
 		ping: s.PingInterval, pong: s.PongTimeout, write: s.WriteTimeout, auth: s.AuthTimeout,
 		lease: s.Lease, drain: s.Drain,
 	}
@@ -140,6 +154,7 @@ type config struct {
 	origins                               []string
 	log                                   *slog.Logger
 	maxMessage                            int64
-	maxQueued                             int
+	maxQueued, compress                   int
+	rate                                  rate
 	ping, pong, write, auth, lease, drain time.Duration
 }

@@ -1,0 +1,118 @@
+package socket
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// directory keeps, in Redis, which servers have connections of the channels that
+// are no user's: topics and the broadcast. Users are in presence.
+type directory struct {
+	redis redis.UniversalClient
+	keys  keyspace
+}
+
+// enterScript puts a server into a channel's directory, unless its lease is over:
+// it may have been reaped already, and what it wrote now would stay for ever.
+var enterScript = newScript(`
+local t = redis.call('TIME')
+if t[1] * 1000 + t[2] / 1000 >= tonumber(ARGV[2]) then return '-1' end
+redis.call('HSET', KEYS[1], ARGV[1], '1')
+redis.call('PERSIST', KEYS[2])
+return redis.call('GET', KEYS[2]) or ''`)
+
+// exitScript takes a server out of a channel's directory.
+var exitScript = newScript(`
+redis.call('HDEL', KEYS[1], ARGV[1])
+if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('PEXPIRE', KEYS[2], ARGV[2]) end
+return 1`)
+
+// enter puts the channel into the server's set, which is what a reaper goes by,
+// and then the server into the channel's directory. It returns how far the
+// channel is, from where on the server's inbox has everything.
+func (d directory) enter(ctx context.Context, ch channel, l lease) (point, error) {
+	if err := d.redis.SAdd(ctx, d.keys.follows(l.server), string(ch)).Err(); err != nil {
+		return point{}, fmt.Errorf("enter the directory of %s: %w", ch, err)
+	}
+	reply, err := enterScript.Run(ctx, d.redis, []string{d.keys.servers(ch), d.keys.top(ch)}, l.server, l.till).Text()
+	if err == nil && reply == "-1" {
+		err = errLeaseOver
+	}
+	if err != nil {
+		return point{}, fmt.Errorf("enter the directory of %s: %w", ch, err)
+	}
+	newest, err := parseTop(reply)
+	return newest.point, err
+}
+
+// exit takes the server out of the channel's directory, and then the channel out
+// of the server's set.
+func (d directory) exit(ctx context.Context, ch channel, server string) error {
+	keys := []string{d.keys.servers(ch), d.keys.top(ch)}
+	if err := exitScript.Run(ctx, d.redis, keys, server, topRetention.Milliseconds()).Err(); err != nil {
+		return fmt.Errorf("leave the directory of %s: %w", ch, err)
+	}
+	if err := d.redis.SRem(ctx, d.keys.follows(server), string(ch)).Err(); err != nil {
+		return fmt.Errorf("leave the directory of %s: %w", ch, err)
+	}
+	return nil
+}
+
+// release takes a server that is gone out of every directory.
+func (d directory) release(ctx context.Context, server string) error {
+	scan := d.redis.SScan(ctx, d.keys.follows(server), 0, "", 500).Iterator()
+	for scan.Next(ctx) {
+		if err := d.exit(ctx, channel(scan.Val()), server); err != nil {
+			return err
+		}
+	}
+	if err := scan.Err(); err != nil {
+		return fmt.Errorf("list channels: %w", err)
+	}
+	return nil
+}
+
+// enter registers a channel that is no user's under the current lease, when it is
+// not yet.
+func (h *hub) enter(ctx context.Context, s *subscription) error {
+	l := h.current.Load()
+	if s.registered != l.server {
+		if !slices.Contains(s.servers, l.server) {
+			s.servers = append(s.servers, l.server)
+		}
+		top, err := h.directory.enter(ctx, s.channel, *l)
+		if err != nil {
+			return err
+		}
+		s.registered = l.server
+		h.catchUp(ctx, s, top)
+	}
+	return h.exitFrom(ctx, s, func(server string) bool { return server != l.server })
+}
+
+// exitFrom takes the channel out of the directory under those of its servers of
+// which which is true.
+func (h *hub) exitFrom(ctx context.Context, s *subscription, which func(server string) bool) error {
+	for i := 0; i < len(s.servers); {
+		if !which(s.servers[i]) {
+			i++
+			continue
+		}
+		if err := h.directory.exit(ctx, s.channel, s.servers[i]); err != nil {
+			return err
+		}
+		s.servers = slices.Delete(s.servers, i, i+1)
+	}
+	return nil
+}
+
+// exit takes a channel that is no user's out of the directory.
+func (h *hub) exit(ctx context.Context, s *subscription) error {
+	s.registered = "" // also when the reply is lost
+	s.restart()
+	return h.exitFrom(ctx, s, func(string) bool { return true })
+}
+

@@ -1,0 +1,86 @@
+package socket
+
+import (
+	"context"
+	"time"
+)
+
+// message is a delivery as connections are given it: as a plain frame or in an
+// envelope, each made once for all of them.
+type message struct {
+	delivery
+	plain, wrapped *prepared
+}
+
+// give queues a message of a channel.
+func (c *connection) give(m *message) error {
+	if !c.resumes {
+		if m.plain == nil {
+			m.plain = prepare(m.record.frame)
+		}
+		return c.post(m.plain)
+	}
+	if m.wrapped == nil {
+		m.wrapped = prepare(m.envelope().wrap(m.record.frame))
+	}
+	return c.post(m.wrapped)
+}
+
+// send queues a message that is for this connection alone, and in no log.
+func (c *connection) send(f frame) error { return c.sendWrapped(envelope{}, f) }
+
+// sendWrapped is send with an envelope for those who know envelopes.
+func (c *connection) sendWrapped(e envelope, f frame) error {
+	if c.resumes {
+		f = e.wrap(f)
+	}
+	return c.post(prepare(f))
+}
+
+// missed tells the client that messages of a channel are lost for it, and where
+// it continues.
+func (c *connection) missed(ch channel, at point) {
+	if !c.resumes {
+		c.fail(closeFrame(CloseMissed, "some messages were missed"))
+		return
+	}
+	_ = c.post(prepare(controlFrame(struct {
+		Missed string `json:"missed"`
+		At     string `json:"at"`
+	}{ch.name(), at.String()}))) // a connection that cannot take it is closed
+}
+
+// giveAll gives messages one after the other, no faster than the client reads.
+func (c *connection) giveAll(ctx context.Context, messages []delivery) error {
+	for _, d := range messages {
+		if err := c.awaitRoom(ctx); err != nil {
+			return err
+		}
+		if err := c.give(&message{delivery: d}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// roomPause is how often a full queue is looked at. A client that takes nothing
+// at all is closed by its writer.
+const roomPause = 5 * time.Millisecond
+
+// awaitRoom waits until half of what may be queued is free.
+func (c *connection) awaitRoom(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		over, size := c.closing || c.ended, c.out.size
+		c.mu.Unlock()
+		switch {
+		case over:
+			return ErrClosed
+		case size <= c.hub.maxQueued/2:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		}
+		pause(ctx, roomPause)
+	}
+}

@@ -1,0 +1,78 @@
+package socket
+
+import (
+	"encoding/binary"
+	"sync"
+)
+
+// The first byte of a frame, as RFC 6455 lays it out.
+const (
+	finalBit   = 0x80
+	deflateBit = 0x40 // RSV1, of permessage-deflate
+	rsvBits    = 0x70
+	opcodeBits = 0x0f
+)
+
+// The second byte: whether the payload is masked, and its length, or that the
+// length follows.
+const (
+	maskBit    = 0x80
+	lengthBits = 0x7f
+	length16   = 126
+	length64   = 127
+)
+
+// maxHeader is the longest header of a frame that a server writes.
+const maxHeader = 2 + 8
+
+// prepared is a frame as it is written, header and payload. A server's frames
+// are not masked, so that any number of connections can share one.
+type prepared struct {
+	plain []byte
+
+	once     sync.Once
+	deflated []byte // made when the first connection wants it; nil when it would be no shorter
+}
+
+// prepare copies a frame behind its header.
+func prepare(f frame) *prepared {
+	b := appendHeader(make([]byte, 0, maxHeader+len(f.data)), finalBit|byte(f.opcode), len(f.data))
+	return &prepared{plain: append(b, f.data...)}
+}
+
+// bytes returns what a connection writes: compressed from a size on, when it
+// has negotiated that and threshold is not 0.
+func (p *prepared) bytes(threshold int) []byte {
+	if threshold == 0 || len(p.plain) < threshold || p.plain[0]&opcodeBits >= 8 {
+		return p.plain
+	}
+	p.once.Do(func() { p.deflated = deflate(p.plain) })
+	if p.deflated != nil {
+		return p.deflated
+	}
+	return p.plain
+}
+
+// appendHeader appends a header whose first byte is given.
+func appendHeader(b []byte, first byte, length int) []byte {
+	switch {
+	case length < length16:
+		return append(b, first, byte(length))
+	case length <= 0xffff:
+		return binary.BigEndian.AppendUint16(append(b, first, length16), uint16(length))
+	default:
+		return binary.BigEndian.AppendUint64(append(b, first, length64), uint64(length))
+	}
+}
+
+// headerLength is how long the header of a frame that appendHeader began is.
+func headerLength(b []byte) int {
+	switch b[1] {
+	case length16:
+		return 2 + 2
+	case length64:
+		return 2 + 8
+	default:
+		return 2
+	}
+}

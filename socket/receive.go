@@ -1,0 +1,64 @@
+package socket
+
+import (
+	"github.com/gorilla/websocket"
+)
+
+// receive is given a frame of a client of Protocol. It fails when that is none,
+// or comes when it should not.
+func (c *connection) receive(opcode int, data []byte) error {
+	r, err := parseRequest(data, opcode == websocket.BinaryMessage)
+	switch {
+	case err != nil:
+		return &violation{CloseProtocol, err.Error()}
+	case r.connect != nil && c.greeted:
+		return &violation{CloseProtocol, "a second connect frame"}
+	case r.connect == nil && !c.greeted && !r.empty():
+		return &violation{CloseProtocol, "the first frame is no connect frame"}
+	}
+	if r.ack != "" {
+		c.whileBusy(func() { c.hub.acknowledge(c.hub.base, r.ack) })
+	}
+	if r.connect == nil && r.payload == nil {
+		return nil // a heartbeat
+	}
+	c.takeTurn()
+	if r.connect != nil {
+		c.greeted = true
+	}
+	c.hub.work.Go(func() {
+		defer c.turn.Unlock()
+		c.handleRequest(r)
+	})
+	return nil
+}
+
+// empty tells whether the frame is a heartbeat.
+func (r request) empty() bool { return r.ack == "" && r.payload == nil && r.connect == nil }
+
+// handleRequest deals with a connect request or a message. It holds the turn.
+func (c *connection) handleRequest(r request) {
+	if r.connect != nil {
+		c.at = r.connect.At
+		if c.user != nil { // by OnConnect
+			if err := c.open(); err != nil {
+				c.tryLater(err)
+			}
+			return
+		}
+	}
+	if r.payload == nil {
+		return // what Authenticate wants comes later
+	}
+	m := &Message{Connection: c.id, RequestID: newID(), Data: r.payload, binary: r.kind == payloadBinary}
+	if r.id != 0 {
+		m.answer = &answer{id: r.id}
+	}
+	c.handle(m)
+}
+
+// tryLater closes a connection whose user Redis could not be told of.
+func (c *connection) tryLater(err error) {
+	c.hub.log.Warn("socket: connection closed: its user could not be registered", "connection", c.id, "error", err)
+	c.finish(closeFrame(CloseTryLater, "try again later"))
+}
