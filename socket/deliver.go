@@ -41,17 +41,20 @@ func (h *hub) catchUp(ctx context.Context, s *subscription, top uint64) {
 
 // advance is deliver for a caller that holds mu.
 func (h *hub) advance(ctx context.Context, s *subscription, entries []entry) {
+	var next []frame
 	for _, e := range entries {
 		switch {
 		case e.seq <= s.last:
 		case e.previous == s.last:
-			s.fanOut(e.frame)
+			next = append(next, e.frame)
 			s.last = e.seq
 		default:
+			s.fanOut(next...)
 			h.repair(ctx, s, entries[len(entries)-1].seq)
 			return
 		}
 	}
+	s.fanOut(next...)
 }
 
 // repair reads what the connections do not have, which should go at least as far
@@ -59,13 +62,15 @@ func (h *hub) advance(ctx context.Context, s *subscription, entries []entry) {
 // they are closed: they have missed something and must learn of it.
 func (h *hub) repair(ctx context.Context, s *subscription, upTo uint64) {
 	entries, err := h.readLog(ctx, s.user, s.last)
+	var next []frame
 	for _, e := range entries {
 		if e.previous != s.last {
 			break
 		}
-		s.fanOut(e.frame)
+		next = append(next, e.frame)
 		s.last = e.seq
 	}
+	s.fanOut(next...)
 	newest := upTo
 	if len(entries) > 0 {
 		newest = max(newest, entries[len(entries)-1].seq)

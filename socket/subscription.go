@@ -6,8 +6,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/gorilla/websocket"
 )
 
 // subscription is one user's connections to this server and how far these have
@@ -262,13 +260,13 @@ func (s *subscription) fail(f frame) {
 	}
 }
 
-// fanOut gives a message to every connection.
-func (s *subscription) fanOut(f frame) {
+// fanOut gives messages to every connection, in one write.
+func (s *subscription) fanOut(frames ...frame) {
+	messages := make([]*prepared, len(frames))
+	for i, f := range frames {
+		messages[i] = prepare(f)
+	}
 	for c := range s.conns {
-		if f.opcode == websocket.CloseMessage {
-			c.finish(f)
-			continue
-		}
-		_ = c.send(f) // a connection that cannot take it is closed
+		_ = c.post(messages...) // a connection that cannot take it is closed
 	}
 }
