@@ -55,7 +55,7 @@ type running struct {
 }
 
 // serve runs a server until the test ends, or until it is stopped.
-func serve(t *testing.T, s *Server) *running {
+func serve(t testing.TB, s *Server) *running {
 	t.Helper()
 	if s.Logger == nil { // shown when the test fails
 		s.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))

@@ -75,8 +75,9 @@ func opcodeOf(b []byte) int { return int(b[0] & opcodeBits) }
 // send queues a frame.
 func (c *connection) send(f frame) error { return c.post(prepare(f)) }
 
-// post queues messages, which other connections may be given too. Several at
-// once are written at once.
+// post queues messages, and writes those that are given together together. They
+// may be given to other connections too. A close is written after what is queued
+// and ends the rest.
 func (c *connection) post(messages ...*prepared) error {
 	threshold := 0
 	if c.deflate {
@@ -89,9 +90,13 @@ func (c *connection) post(messages ...*prepared) error {
 			return ErrClosed
 		}
 		b := m.bytes(threshold)
-		if len(c.out.frames) > 0 && c.out.size+len(b)+overhead > c.hub.maxQueued {
+		switch {
+		case opcodeOf(b) == websocket.CloseMessage:
+			c.queueClose(m)
+			return nil
+		case len(c.out.frames) > 0 && c.out.size+len(b)+overhead > c.hub.maxQueued:
 			c.out.drop()
-			c.queueClose(closeFrame(CloseSlow, "reading too slowly"))
+			c.queueClose(prepare(closeFrame(CloseSlow, "reading too slowly")))
 			return ErrClosed
 		}
 		c.out.add(len(c.out.frames), b)
@@ -104,7 +109,7 @@ func (c *connection) post(messages ...*prepared) error {
 func (c *connection) finish(f frame) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.queueClose(f)
+	c.queueClose(prepare(f))
 }
 
 // fail closes the connection with a close frame, at once: what is queued would
@@ -120,16 +125,16 @@ func (c *connection) failNow(f frame) {
 	if !c.closing {
 		c.out.drop()
 	}
-	c.queueClose(f)
+	c.queueClose(prepare(f))
 }
 
-func (c *connection) queueClose(f frame) {
+func (c *connection) queueClose(m *prepared) {
 	if c.closing || c.ended {
 		return
 	}
 	c.closing = true
 	c.out.held = false
-	c.out.add(len(c.out.frames), prepare(f).plain)
+	c.out.add(len(c.out.frames), m.plain)
 	c.write()
 }
 

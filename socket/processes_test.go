@@ -25,7 +25,7 @@ import (
 // The tests of whole processes run this test binary again, as a socket server
 // or a worker that is configured by its environment.
 const (
-	roleVariable   = "SOCKET_TEST_ROLE"   // "socket" or "worker"
+	roleVariable   = "SOCKET_TEST_ROLE"   // "socket", "worker" or "clients"
 	redisVariable  = "SOCKET_TEST_REDIS"  // address
 	senderVariable = "SOCKET_TEST_SENDER" // address of the Redis that Send goes through
 	failVariable   = "SOCKET_TEST_FAIL"   // how many in a hundred presence handlers fail
@@ -61,9 +61,12 @@ func processMain(role string) int {
 		OnOffline: func(ctx context.Context, user string) error { return writeDown(ctx, rdb, user, "offline") },
 	}
 	var err error
-	if role == "socket" {
+	switch role {
+	case "socket":
 		err = socketMain(ctx, rdb, h)
-	} else {
+	case "clients":
+		err = clientsMain()
+	default:
 		err = workerMain(ctx, rdb, h)
 	}
 	if err != nil {

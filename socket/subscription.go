@@ -6,8 +6,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/gorilla/websocket"
 )
 
 // subscription is the connections of one channel to this server and how far these
