@@ -20,7 +20,10 @@ type connection struct {
 	// turn is held by the handler that is running, if any: messages are handled
 	// one at a time.
 	turn    sync.Mutex
-	deflate bool // permessage-deflate was negotiated
+	deflate bool              // permessage-deflate was negotiated
+	resumes bool              // the client speaks Protocol
+	greeted bool              // and has sent its first frame; the reader's, or whose turn it is
+	at      map[string]string // the positions that it named; whose turn it is
 
 	in     inbound // the reader's
 	bucket bucket  // the reader's
@@ -33,11 +36,13 @@ type connection struct {
 	conn     net.Conn        // nil until the upgrade
 	raw      syscall.RawConn // nil when conn is not simply a socket
 	out      outbound
-	sub      *subscription // nil without a user
-	closing  bool          // a close frame is queued or written
-	violated bool          // the client broke the protocol and is not read any more
-	farewell bool          // the client's close frame has been read
+	follows  []*subscription // its channels
+	opened   bool            // it is told when the topics of its user change
+	closing  bool            // a close frame is queued or written
+	violated bool            // the client broke the protocol and is not read any more
+	farewell bool            // the client's close frame has been read
 	ended    bool
+	goodbye  bool // it is closed for good; see closedWith
 }
 
 func newID() string { return rand.Text() }
@@ -74,30 +79,6 @@ func (c *connection) start(conn net.Conn) {
 	c.hub.work.Go(c.read)
 }
 
-// accept makes the connection one of the user's, or Anonymous. The caller
-// holds the turn, or has not started the connection yet.
-func (c *connection) accept(user *User) error {
-	if user != Anonymous {
-		sub, err := c.hub.join(c, user.ID)
-		if err != nil {
-			return err
-		}
-		c.mu.Lock()
-		ended := c.ended
-		if !ended {
-			c.sub = sub
-		}
-		c.mu.Unlock()
-		if ended { // while it joined, and so without leaving
-			c.hub.leave(c, sub)
-			return ErrClosed
-		}
-	}
-	c.user = user
-	c.hub.wheel.accepted(c)
-	return nil
-}
-
 // end closes the WebSocket at once and takes the connection out of presence. It
 // may be called more than once and from everywhere.
 func (c *connection) end() {
@@ -108,14 +89,12 @@ func (c *connection) end() {
 	}
 	c.ended = true
 	c.out.drop()
-	conn, sub := c.conn, c.sub
+	conn := c.conn
 	c.mu.Unlock()
 	if conn != nil {
 		cut(conn)
 	}
-	if sub != nil {
-		c.hub.leave(c, sub)
-	}
+	c.part()
 	c.hub.remove(c)
 }
 

@@ -6,17 +6,18 @@ import (
 	"slices"
 )
 
-// deliver gives a message to the connections of its channel. What they have is
-// dropped. A message whose predecessor is not what they have is held; mend must
-// be called then.
-func (s *subscription) deliver(d delivery) (held bool) {
+// deliver prepares a message for the connections of its channel. What they have
+// is dropped. A message whose predecessor is not what they have is held. It
+// returns true when the channel has something to do, for the first time: finish
+// must be called then.
+func (s *subscription) deliver(d delivery) (first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	before := len(s.fresh) + len(s.held)
 	if !s.joined || !s.advance(d) {
 		s.held = append(s.held, d)
-		return s.joined
 	}
-	return false
+	return s.joined && before == 0 && len(s.fresh)+len(s.held) > 0
 }
 
 // advance delivers a message that is next in line, or drops one that is behind.
@@ -43,15 +44,18 @@ func (d delivery) after() point {
 	return point{d.at.seq, d.at.seq}
 }
 
-// mend delivers what is held. Two senders that overlapped may have told the
-// server in the wrong order; otherwise the log fills the gap.
-func (h *hub) mend(ctx context.Context, s *subscription) {
+// finish gives the connections what deliver has prepared and, if need be, what is
+// missing in between.
+func (h *hub) finish(ctx context.Context, s *subscription) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	h.mendLocked(ctx, s)
+	h.mend(ctx, s)
+	s.flush()
 }
 
-func (h *hub) mendLocked(ctx context.Context, s *subscription) {
+// mend delivers what is held. Two senders that overlapped may have told the
+// server in the wrong order; otherwise the log fills the gap. The caller holds mu.
+func (h *hub) mend(ctx context.Context, s *subscription) {
 	held := s.held
 	s.held = nil
 	slices.SortFunc(held, func(a, b delivery) int { return cmp.Compare(a.at.seq, b.at.seq) })
@@ -65,16 +69,23 @@ func (h *hub) mendLocked(ctx context.Context, s *subscription) {
 
 // catchUp is told how far the channel was when the server was entered in its
 // directory: what came before may have missed the server's inbox. The first
-// connections want none of it; after a new lease they have a part of it.
-func (h *hub) catchUp(ctx context.Context, s *subscription, top point) {
+// connections want none of it; after a new lease they have a part of it, up to
+// what was before. A channel that is not even as far has lost messages that they
+// have, and maybe others.
+func (h *hub) catchUp(ctx context.Context, s *subscription, before, top point) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.joined {
+	switch {
+	case !s.joined:
 		s.joined, s.last = true, top
-	} else if s.last.seq < top.seq { // the reader may be further by now
+	case top.seq < before.seq:
+		s.missed()
+		s.last = top
+	case s.last.seq < top.seq: // the reader may be further by now
 		h.repair(ctx, s, top.seq)
 	}
-	h.mendLocked(ctx, s)
+	h.mend(ctx, s)
+	s.flush()
 }
 
 // repair reads what the connections do not have, which should go at least as far
@@ -82,24 +93,50 @@ func (h *hub) catchUp(ctx context.Context, s *subscription, top point) {
 // have, they have missed something and are told so. The caller holds mu.
 func (h *hub) repair(ctx context.Context, s *subscription, upTo uint64) {
 	for {
-		page, err := h.replay(ctx, s.channel, s.last, upTo)
+		p, err := h.replay(ctx, s.channel, s.last, upTo)
 		if err != nil {
-			h.log.Warn("socket: messages were missed", "channel", s.channel, "connections", len(s.conns), "error", err)
+			h.log.Warn("socket: messages were missed", "channel", s.channel, "connections", s.size(), "error", err)
 			s.last = point{max(upTo, s.last.seq), 0} // no log follows on that
 			s.missed()
 			return
 		}
-		if !page.complete {
-			h.log.Warn("socket: messages were missed", "channel", s.channel, "connections", len(s.conns),
+		if !p.complete {
+			h.log.Warn("socket: messages were missed", "channel", s.channel, "connections", s.size(),
 				"have", s.last.seq, "newest", upTo)
 			s.missed()
 		}
-		for _, d := range page.messages {
+		for _, d := range p.messages {
 			s.fanOut(d)
 		}
-		s.last = page.to
-		if !page.more {
+		s.last = p.to
+		if !p.more {
 			return
 		}
 	}
+}
+
+// fanOut prepares a message for the live connections, which flush gives them.
+func (s *subscription) fanOut(d delivery) {
+	if s.live.size() > 0 {
+		s.fresh = append(s.fresh, &message{delivery: d})
+	}
+}
+
+// flush gives the live connections what was prepared, each all of it at once. The
+// caller holds mu. It must be done before the set of live connections, or what
+// they are told otherwise, changes.
+func (s *subscription) flush() {
+	if len(s.fresh) == 0 {
+		return
+	}
+	messages := s.fresh
+	s.fresh = nil
+	// A connection that cannot take them is closed.
+	s.live.each(func(c *connection) { _ = c.give(messages...) })
+}
+
+// missed tells the live connections that messages are lost for them.
+func (s *subscription) missed() {
+	s.flush()
+	s.live.each(func(c *connection) { c.missed(s.channel, s.last) })
 }

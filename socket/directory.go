@@ -75,20 +75,21 @@ func (d directory) release(ctx context.Context, server string) error {
 	return nil
 }
 
-// enter registers a channel that is no user's under the current lease, when it is
-// not yet.
-func (h *hub) enter(ctx context.Context, s *subscription) error {
+// enterDirectory registers a channel that is no user's under the current lease,
+// when it is not yet.
+func (h *hub) enterDirectory(ctx context.Context, s *subscription) error {
 	l := h.current.Load()
 	if s.registered != l.server {
 		if !slices.Contains(s.servers, l.server) {
 			s.servers = append(s.servers, l.server)
 		}
+		before := s.position()
 		top, err := h.directory.enter(ctx, s.channel, *l)
 		if err != nil {
 			return err
 		}
 		s.registered = l.server
-		h.catchUp(ctx, s, top)
+		h.catchUp(ctx, s, before, top)
 	}
 	return h.exitFrom(ctx, s, func(server string) bool { return server != l.server })
 }
@@ -109,10 +110,9 @@ func (h *hub) exitFrom(ctx context.Context, s *subscription, which func(server s
 	return nil
 }
 
-// exit takes a channel that is no user's out of the directory.
-func (h *hub) exit(ctx context.Context, s *subscription) error {
+// leaveDirectory takes a channel that is no user's out of the directory.
+func (h *hub) leaveDirectory(ctx context.Context, s *subscription) error {
 	s.registered = "" // also when the reply is lost
 	s.restart()
 	return h.exitFrom(ctx, s, func(string) bool { return true })
 }
-

@@ -3,6 +3,8 @@ package socket
 import (
 	"context"
 	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 // message is a delivery as connections are given it: as a plain frame or in an
@@ -12,18 +14,27 @@ type message struct {
 	plain, wrapped *prepared
 }
 
-// give queues a message of a channel.
-func (c *connection) give(m *message) error {
-	if !c.resumes {
+// frame returns what a connection is given of the message.
+func (m *message) frame(c *connection) *prepared {
+	if !c.resumes || m.record.opcode == websocket.CloseMessage {
 		if m.plain == nil {
 			m.plain = prepare(m.record.frame)
 		}
-		return c.post(m.plain)
+		return m.plain
 	}
 	if m.wrapped == nil {
 		m.wrapped = prepare(m.envelope().wrap(m.record.frame))
 	}
-	return c.post(m.wrapped)
+	return m.wrapped
+}
+
+// give queues messages of a channel, to be written at once.
+func (c *connection) give(messages ...*message) error {
+	frames := make([]*prepared, len(messages))
+	for i, m := range messages {
+		frames[i] = m.frame(c)
+	}
+	return c.post(frames...)
 }
 
 // send queues a message that is for this connection alone, and in no log.

@@ -13,19 +13,24 @@ import (
 // users, and the lease under which these are in the users' directories.
 type hub struct {
 	config
-	began    time.Time
-	base     context.Context // of handlers
-	cancel   context.CancelFunc
-	keys     keyspace
-	presence presence
-	leases   leases
-	reaper   Reaper
-	current  atomic.Pointer[lease]
-	work     sync.WaitGroup // readers, writers and handlers of the connections
-	wheel    *wheel         // the connections, by when something is due for them
+	began       time.Time
+	base        context.Context // of handlers
+	cancel      context.CancelFunc
+	keys        keyspace
+	presence    presence
+	directory   directory
+	memberships *memberships
+	leases      leases
+	reaper      Reaper
+	current     atomic.Pointer[lease]
+	grace       *grace
+	leaving     atomic.Bool    // stopping, though connections may still be opened
+	work        sync.WaitGroup // readers, writers and handlers of the connections
+	wheel       *wheel         // the connections, by when something is due for them
 
 	mu       sync.Mutex
 	stopped  bool
+	opened   int // connections that there are or that are being opened
 	subs     map[channel]*subscription
 	unsynced map[channel]struct{} // channels of which Redis has to be told
 	slots    chan struct{}        // bounds how many of these are dealt with at once
@@ -36,9 +41,11 @@ const syncs = 32
 
 func newHub(ctx context.Context, s *Server) *hub {
 	k := newKeyspace(s.Prefix)
+	config := s.withDefaults()
 	h := &hub{
-		config: s.withDefaults(), began: time.Now(), keys: k,
+		config: config, began: time.Now(), keys: k,
 		leases:   leases{s.Redis, k},
+		grace:    newGrace(config.offlineAfter),
 		subs:     map[channel]*subscription{},
 		unsynced: map[channel]struct{}{},
 		slots:    make(chan struct{}, syncs),
@@ -50,6 +57,8 @@ func newHub(ctx context.Context, s *Server) *hub {
 		h.reaper.Jobs.Handles = []jobs.Handler{s.Handlers.Presence(s.Redis, s.Prefix)}
 	}
 	h.presence = presence{s.Redis, k, h.reaper.Jobs}
+	h.directory = directory{s.Redis, k}
+	h.memberships = newMemberships()
 
 	h.base, h.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if _, err := senderFrom(h.base); err != nil {
@@ -72,13 +81,26 @@ func (h *hub) enter() bool {
 	return !h.stopped
 }
 
-func (h *hub) stopping() bool {
+// reserve counts a connection that is to be opened, unless there are as many as
+// there may be. When it was not added in the end, unreserve takes it back.
+func (h *hub) reserve() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.stopped
+	if h.maxConnections > 0 && h.opened >= h.maxConnections {
+		return false
+	}
+	h.opened++
+	return true
 }
 
-// add makes the connection one of the hub's, unless the hub is stopping.
+func (h *hub) unreserve() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.opened--
+}
+
+// add makes the connection one of the hub's, for which a place was reserved,
+// unless the hub is stopping.
 func (h *hub) add(c *connection) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -89,7 +111,14 @@ func (h *hub) add(c *connection) bool {
 	return true
 }
 
-func (h *hub) remove(c *connection) { h.wheel.remove(c) }
+func (h *hub) remove(c *connection) {
+	if !h.wheel.remove(c) {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.opened--
+}
 
 // connections returns all connections.
 func (h *hub) connections() []*connection { return h.wheel.all() }

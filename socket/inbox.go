@@ -36,6 +36,7 @@ func (h *hub) receive(ctx context.Context, server string) {
 		}
 		messages := streams[0].Messages
 		after = messages[len(messages)-1].ID
+		h.current.Load().census.reached(after)
 		overrun := len(messages) == inboxBatch && h.overrun(ctx, inbox)
 		h.distribute(ctx, messages)
 		if overrun {
@@ -51,24 +52,24 @@ func (h *hub) receive(ctx context.Context, server string) {
 
 // distribute delivers a batch.
 func (h *hub) distribute(ctx context.Context, messages []redis.XMessage) {
-	var gaps []*subscription
+	var touched []*subscription
 	for _, m := range messages {
 		entry := text(m.Values, "b")
 		if entry == "" { // a mark: it makes the stream, or wakes its reader
 			continue
 		}
 		err := parseEntry([]byte(entry), func(d delivery) {
-			if s := h.find(d.channel); s != nil && s.deliver(d) && !slices.Contains(gaps, s) {
-				gaps = append(gaps, s)
+			if s := h.find(d.channel); s != nil && s.deliver(d) {
+				touched = append(touched, s)
 			}
-		})
+		}, h.memberships.note)
 		if err != nil {
 			// The channels' next messages show the gap.
 			h.log.Error("socket: inbox entry is not readable", "entry", m.ID, "error", err)
 		}
 	}
-	for _, s := range gaps {
-		h.mend(ctx, s)
+	for _, s := range touched {
+		h.finish(ctx, s)
 	}
 }
 
@@ -121,6 +122,7 @@ func (h *hub) compare(ctx context.Context, subs []*subscription) {
 		case s.joined && newest.point != s.last:
 			h.repair(ctx, s, newest.seq)
 		}
+		s.flush()
 		s.mu.Unlock()
 	}
 }

@@ -36,8 +36,8 @@ func (k keyspace) topics(user string) string   { return k.channel(userChannel(us
 func (k keyspace) members(topic string) string { return k.channel(topicChannel(topic), "members") } // hash: user by the time of joining
 
 // The keys of a server's incarnation.
-func (k keyspace) inbox(server string) string { return string(k) + "{s:" + server + "}:inbox" } // stream
-func (k keyspace) users(server string) string { return string(k) + "{s:" + server + "}:users" } // set
+func (k keyspace) inbox(server string) string   { return string(k) + "{s:" + server + "}:inbox" }   // stream
+func (k keyspace) users(server string) string   { return string(k) + "{s:" + server + "}:users" }   // set
 func (k keyspace) follows(server string) string { return string(k) + "{s:" + server + "}:follows" } // set of channels
 
 // leases is the sorted set of all servers by the time their lease ends.

@@ -12,6 +12,7 @@ import "context"
 func (s *subscription) goLive(c *connection) (point, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.flush()
 	if !s.waiting.remove(c) {
 		return s.last, false
 	}
@@ -23,6 +24,7 @@ func (s *subscription) goLive(c *connection) (point, bool) {
 func (s *subscription) goLiveAt(c *connection, at point) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.flush()
 	if s.last != at || !s.waiting.remove(c) {
 		return false
 	}
@@ -72,8 +74,10 @@ func (h *hub) takeOver(ctx context.Context, c *connection, b backlog, p page) bo
 	if !s.waiting.has(c) {
 		return true // it has ended, or left the channel
 	}
+	s.flush()
 	if s.last.seq < b.from.seq { // the client is ahead of this server
 		h.repair(ctx, s, b.from.seq)
+		s.flush()
 	}
 	if s.last.seq > p.to.seq {
 		return false

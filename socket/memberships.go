@@ -3,6 +3,7 @@ package socket
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 )
@@ -77,7 +78,9 @@ func (h *hub) syncTopics(ctx context.Context, user string) error {
 	}
 	for topic := range s.topics {
 		if _, still := topics[topic]; !still {
-			s.each(func(c *connection) { c.unfollow(topicChannel(topic)) })
+			for _, c := range s.opened() {
+				c.unfollow(topicChannel(topic))
+			}
 			delete(s.topics, topic)
 		}
 	}
@@ -91,12 +94,43 @@ func (h *hub) syncTopics(ctx context.Context, user string) error {
 				return err
 			}
 		}
-		if s.topics == nil {
-			s.topics = map[string]point{}
-		}
 		s.topics[topic] = from
 	}
 	return nil
+}
+
+// loadTopics reads the topics of a user who has just been registered. The caller
+// holds sync.
+func (h *hub) loadTopics(ctx context.Context, s *subscription) (err error) {
+	if s.topics == nil {
+		s.topics, err = h.topicsOf(ctx, s.user)
+		return err
+	}
+	h.memberships.note(s.user) // under a new lease: some changes may have been missed
+	return nil
+}
+
+// opened returns the user's connections that follow the user's topics.
+func (s *subscription) opened() (all []*connection) {
+	s.each(func(c *connection) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.opened {
+			all = append(all, c)
+		}
+	})
+	return all
+}
+
+// topicsFor returns the user's topics for a connection that opens, and has it told
+// of every change from now on.
+func (s *subscription) topicsFor(c *connection) []string {
+	s.sync.Lock()
+	defer s.sync.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.opened = true
+	return slices.Collect(maps.Keys(s.topics))
 }
 
 // topicsOf reads the topics that a user is in, and how far each was when the user

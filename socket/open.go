@@ -3,7 +3,6 @@ package socket
 import (
 	"context"
 	"slices"
-
 )
 
 // accept makes the connection one of the user's, or Anonymous. The caller holds
@@ -162,4 +161,3 @@ func (h *hub) backlog(ctx context.Context, c *connection, s *subscription, at st
 	p, err := h.replay(ctx, s.channel, from, 0)
 	return backlog{s, from, &p}, err == nil && p.complete
 }
-

@@ -72,9 +72,6 @@ func (o *outbound) next(limit int) [][]byte {
 // opcodeOf is the opcode of a frame that was not begun.
 func opcodeOf(b []byte) int { return int(b[0] & opcodeBits) }
 
-// send queues a frame.
-func (c *connection) send(f frame) error { return c.post(prepare(f)) }
-
 // post queues messages, and writes those that are given together together. They
 // may be given to other connections too. A close is written after what is queued
 // and ends the rest.
@@ -132,6 +129,7 @@ func (c *connection) queueClose(m *prepared) {
 	if c.closing || c.ended {
 		return
 	}
+	c.closedWith(codeOf(m.plain))
 	c.closing = true
 	c.out.held = false
 	c.out.add(len(c.out.frames), m.plain)
@@ -139,8 +137,23 @@ func (c *connection) queueClose(m *prepared) {
 }
 
 // ping writes a ping before what is queued: a client that reads slowly is alive,
-// and its pong should not come too late.
-func (c *connection) ping() { c.urge(frame{opcode: websocket.PingMessage}) }
+// and its pong should not come too late. Clients of Protocol have to see it, and
+// a browser does not show its page a ping: they get a heartbeat, unless something
+// else is on its way to them.
+func (c *connection) ping() {
+	if !c.resumes {
+		c.urge(frame{opcode: websocket.PingMessage})
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.out.frames) == 0 && !c.closing && !c.ended {
+		c.out.add(0, heartbeat.plain)
+		c.write()
+	}
+}
+
+var heartbeat = prepare(envelope{}.alone())
 
 // urge queues a ping or a pong before all messages. One of the same kind that is
 // still queued is replaced: a client wants an answer to its latest ping only.
@@ -172,6 +185,17 @@ func (c *connection) hold() {
 func (c *connection) release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.out.held = false
+	c.write()
+}
+
+// releaseAfter is release with a frame before what was kept.
+func (c *connection) releaseAfter(f frame) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closing && !c.ended {
+		c.out.add(c.out.begun, prepare(f).plain)
+	}
 	c.out.held = false
 	c.write()
 }

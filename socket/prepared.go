@@ -3,6 +3,8 @@ package socket
 import (
 	"encoding/binary"
 	"sync"
+
+	"github.com/gorilla/websocket"
 )
 
 // The first byte of a frame, as RFC 6455 lays it out.
@@ -75,4 +77,12 @@ func headerLength(b []byte) int {
 	default:
 		return 2
 	}
+}
+
+// codeOf returns the code in a close frame.
+func codeOf(b []byte) int {
+	if n := headerLength(b); len(b) >= n+2 {
+		return int(binary.BigEndian.Uint16(b[n:]))
+	}
+	return websocket.CloseNoStatusReceived
 }

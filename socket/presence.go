@@ -2,6 +2,7 @@ package socket
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -26,14 +27,27 @@ type presence struct {
 //
 // A server whose lease is over may have been reaped already; what it wrote now
 // would stay for ever. So it states until when it has its lease.
+//
+// The directory holds how many connections the user has on each server, as it
+// was when that server last wrote. All servers of an application that limits them
+// write at every change; in any other only the first connection does. Over the
+// limit, if there is one, nothing is changed.
 var registerScript = newScript(`
 local servers, presence, outbox, top = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local server, till, jobs = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local count, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
 local t = redis.call('TIME')
 if t[1] * 1000 + t[2] / 1000 >= till then
   return {'-1', 0}
 end
-redis.call('HSET', servers, server, '1')
+if limit > 0 then
+  local all, entries = count, redis.call('HGETALL', servers)
+  for i = 1, #entries, 2 do
+    if entries[i] ~= server then all = all + tonumber(entries[i + 1]) end
+  end
+  if all > limit then return {'-2', 0} end
+end
+redis.call('HSET', servers, server, count)
 redis.call('PERSIST', top)
 redis.call('PERSIST', presence)
 redis.call('HSET', presence, 'jobs', jobs)
@@ -46,9 +60,10 @@ end
 return {redis.call('GET', top) or '', redis.call('LLEN', outbox)}`)
 
 // unregisterScript takes a server out of a user's directory. When it was the
-// last one, that is a transition too.
+// last one, that is a transition too, and the user leaves all topics, of which the
+// outbox tells as well.
 var unregisterScript = newScript(`
-local servers, presence, outbox, top = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local servers, presence, outbox, top, topics = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local server, absent, forgotten = ARGV[1], ARGV[2], ARGV[3]
 redis.call('HDEL', servers, server)
 if redis.call('HLEN', servers) == 0 and redis.call('HGET', presence, 'online') == '1' then
@@ -58,6 +73,10 @@ if redis.call('HLEN', servers) == 0 and redis.call('HGET', presence, 'online') =
   redis.call('HSET', presence, 'online', '0', 'generation', generation)
   redis.call('PEXPIRE', presence, forgotten)
   redis.call('PEXPIRE', top, absent)
+  for _, topic in ipairs(redis.call('HKEYS', topics)) do
+    redis.call('RPUSH', outbox, '1 ' .. generation .. ' left ' .. topic)
+  end
+  redis.call('DEL', topics)
   if redis.call('HGET', presence, 'jobs') == '1' then
     redis.call('RPUSH', outbox, '1 ' .. generation .. ' 0')
   end
@@ -73,21 +92,34 @@ const presenceRetention = 7 * 24 * time.Hour
 type lease struct {
 	server string
 	till   int64 // Redis' time, in Unix milliseconds
+	census *census
 }
 
-// register puts the user into the server's set, which is what a reaper goes by,
-// and then the server into the user's directory. It returns the sequence of the
-// user's newest message, from which on the server's inbox has them all, and
-// whether the outbox holds transitions.
-func (p presence) register(ctx context.Context, user string, l lease, withJobs bool) (at point, unpushed bool, err error) {
-	if err := p.redis.SAdd(ctx, p.keys.users(l.server), user).Err(); err != nil {
-		return point{}, false, fmt.Errorf("register user %q: %w", user, err)
+// errTooMany: the user has as many connections as a user may have.
+var errTooMany = errors.New("too many connections")
+
+// enroll puts the user into the server's set, which is what a reaper goes by. It
+// comes before register.
+func (p presence) enroll(ctx context.Context, user, server string) error {
+	if err := p.redis.SAdd(ctx, p.keys.users(server), user).Err(); err != nil {
+		return fmt.Errorf("enroll user %q: %w", user, err)
 	}
+	return nil
+}
+
+// seat is what a server claims for a user: how many connections there are on it,
+// and, unless that is 0, how many there may be on all servers.
+type seat struct{ count, limit int }
+
+// register puts the server into the user's directory, or changes what it has
+// there. It returns the sequence of the user's newest message, from which on the
+// server's inbox has them all, and whether the outbox holds transitions.
+func (p presence) register(ctx context.Context, user string, l lease, withJobs bool, in seat) (at point, unpushed bool, err error) {
 	flag := "0"
 	if withJobs {
 		flag = "1"
 	}
-	reply, err := registerScript.Run(ctx, p.redis, p.scriptKeys(user), l.server, l.till, flag).Slice()
+	reply, err := registerScript.Run(ctx, p.redis, p.scriptKeys(user), l.server, l.till, flag, in.count, in.limit).Slice()
 	if err != nil {
 		return point{}, false, fmt.Errorf("register user %q: %w", user, err)
 	}
@@ -95,8 +127,11 @@ func (p presence) register(ctx context.Context, user string, l lease, withJobs b
 		return point{}, false, fmt.Errorf("register user %q: unexpected reply %v", user, reply)
 	}
 	topText, _ := reply[0].(string)
-	if topText == "-1" {
+	switch topText {
+	case "-1":
 		return point{}, false, fmt.Errorf("register user %q: %w", user, errLeaseOver)
+	case "-2":
+		return point{}, false, fmt.Errorf("register user %q: %w", user, errTooMany)
 	}
 	newest, err := parseTop(topText)
 	if err != nil {
@@ -127,11 +162,11 @@ func (p presence) forget(ctx context.Context, user, server string) error {
 
 func (p presence) scriptKeys(user string) []string {
 	ch := userChannel(user)
-	return []string{p.keys.servers(ch), p.keys.presence(user), p.keys.outbox(user), p.keys.top(ch)}
+	return []string{p.keys.servers(ch), p.keys.presence(user), p.keys.outbox(user), p.keys.top(ch), p.keys.topics(user)}
 }
 
-// flush pushes the user's transitions as jobs, the oldest first, and then takes
-// them out of the outbox. Whoever dies in between leaves them there; whoever
+// flush carries out what is in the user's outbox, the oldest first: it pushes
+// transitions as jobs. Then it takes them out. Whoever dies in between leaves them there; whoever
 // overlaps with another pushes some of them twice, and the job skips those.
 func (p presence) flush(ctx context.Context, user string) error {
 	outbox := p.keys.outbox(user)
@@ -140,13 +175,8 @@ func (p presence) flush(ctx context.Context, user string) error {
 		return fmt.Errorf("read the outbox of user %q: %w", user, err)
 	}
 	for _, line := range lines {
-		t, err := parseTransition(user, line)
-		if err != nil {
+		if err := p.carryOut(ctx, user, line); err != nil {
 			return err
-		}
-		ctx := jobs.WithUserID(p.jobs.Context(ctx), user)
-		if _, err := transitions.Group(user).Push(ctx, t); err != nil {
-			return fmt.Errorf("push presence of user %q: %w", user, err)
 		}
 		if err := p.redis.LRem(ctx, outbox, 1, line).Err(); err != nil {
 			return fmt.Errorf("trim the outbox of user %q: %w", user, err)
@@ -154,6 +184,32 @@ func (p presence) flush(ctx context.Context, user string) error {
 	}
 	return nil
 }
+
+// carryOut does what a line of the outbox says: "<version> <generation> left
+// <topic>" ends a membership, and anything else is a transition.
+func (p presence) carryOut(ctx context.Context, user, line string) error {
+	if words := strings.SplitN(line, " ", 4); len(words) == 4 && words[0] == formatVersion && words[2] == "left" {
+		if err := leftScript.Run(ctx, p.redis, []string{p.keys.members(words[3])}, user, words[1]).Err(); err != nil {
+			return fmt.Errorf("user %q leaves topic %q: %w", user, words[3], err)
+		}
+		return nil
+	}
+	t, err := parseTransition(user, line)
+	if err != nil {
+		return err
+	}
+	ctx = jobs.WithUserID(p.jobs.Context(ctx), user)
+	if _, err := transitions.Group(user).Push(ctx, t); err != nil {
+		return fmt.Errorf("push presence of user %q: %w", user, err)
+	}
+	return nil
+}
+
+// leftScript ends a membership that is older than a transition to offline.
+var leftScript = newScript(`
+local since = redis.call('HGET', KEYS[1], ARGV[1])
+if since and tonumber(since) <= tonumber(ARGV[2]) then redis.call('HDEL', KEYS[1], ARGV[1]) end
+return 1`)
 
 // parseTransition reads "<version> <generation> <online>".
 func parseTransition(user, line string) (transition, error) {

@@ -5,10 +5,6 @@ import (
 	"time"
 )
 
-// CloseTooFast closes a connection whose client sends more than Server.MaxRate
-// messages a second. Come back after five seconds at least.
-const CloseTooFast = 4100
-
 // rate limits the messages of a client: one an interval on average, and so many
 // at once that the last is early by as much as ahead.
 type rate struct {

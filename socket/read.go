@@ -44,6 +44,12 @@ func (c *connection) readMessages() error {
 		if c.isClosing() {
 			continue // only the client's close frame is of interest
 		}
+		if c.resumes {
+			if err := c.receive(opcode, data); err != nil {
+				return err
+			}
+			continue
+		}
 		c.takeTurn()
 		c.hub.work.Go(func() {
 			defer c.turn.Unlock()
@@ -54,11 +60,16 @@ func (c *connection) readMessages() error {
 
 // takeTurn waits for the handler of the message before.
 func (c *connection) takeTurn() {
-	if c.turn.TryLock() {
-		return
+	if !c.turn.TryLock() {
+		c.whileBusy(c.turn.Lock)
 	}
+}
+
+// whileBusy does something that may take long in the reader, which hears nothing
+// meanwhile.
+func (c *connection) whileBusy(do func()) {
 	c.waiting.Store(true)
-	c.turn.Lock()
+	do()
 	c.hear()
 	c.waiting.Store(false)
 }
@@ -166,16 +177,19 @@ func (c *connection) handle(m *Message) {
 	ctx = jobs.WithUserID(ctx, c.user.ID)
 	handle := c.hub.handlers.OnMessage
 	if handle == nil {
-		c.tell(ErrNoHandler)
+		c.tellOf(m, ErrNoHandler)
 		return
 	}
 	late := false
 	err := c.hub.call(ctx, func(ctx context.Context) error { return handle(ctx, m) }, func(err error) {
 		late = true
-		c.tell(err)
+		c.tellOf(m, err)
 	})
-	if err != nil && !late {
-		c.tell(err)
+	switch {
+	case err != nil && !late:
+		c.tellOf(m, err)
+	case err == nil && m.answer != nil && m.answer.take():
+		_ = c.post(prepare(envelope{ID: m.answer.id}.alone())) // a client that is gone misses it
 	}
 }
 
@@ -196,15 +210,29 @@ func (c *connection) authenticate(ctx context.Context, m *Message) {
 		c.tell(err)
 		c.finish(closeFrame(CloseUnauthorized, "not authenticated"))
 	case user != nil:
-		if err := c.accept(user); err != nil {
+		switch err := c.accept(user); {
+		case errors.Is(err, errTooMany):
+			c.finish(closeFrame(CloseTooMany, "too many connections"))
+		case err != nil:
 			c.hub.log.Warn("socket: connection closed: its user could not be registered", "user", user.ID, "error", err)
 			c.finish(closeFrame(CloseTryLater, "try again later"))
 		}
 	}
 }
 
+// tellOf answers a message with its handler's error: a request with the reply that
+// it waits for, if it has not had one.
+func (c *connection) tellOf(m *Message, err error) {
+	if m.answer == nil || !m.answer.take() {
+		c.tell(err)
+		return
+	}
+	c.hub.log.Info("socket: error answered", "connection", c.id, "request", m.RequestID, "error", err)
+	_ = c.post(prepare(envelope{ID: m.answer.id, Error: reasonFor(err)}.alone())) // a client that is gone misses it
+}
+
 // tell answers with an error. A client that is gone misses it.
 func (c *connection) tell(err error) {
 	c.hub.log.Info("socket: error answered", "connection", c.id, "error", err)
-	_ = c.send(errorFrame(reasonFor(err)))
+	_ = c.post(prepare(errorFrame(reasonFor(err)))) // the same with and without Protocol
 }

@@ -163,14 +163,16 @@ func (w *wheel) closing(c *connection) {
 	}
 }
 
-// remove takes a connection out, if it is in.
-func (w *wheel) remove(c *connection) {
+// remove takes a connection out, and tells whether it was in.
+func (w *wheel) remove(c *connection) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if c.spoke.phase != absent {
-		w.unlink(c)
-		c.spoke.phase = absent
+	if c.spoke.phase == absent {
+		return false
 	}
+	w.unlink(c)
+	c.spoke.phase = absent
+	return true
 }
 
 // all returns every connection in the wheel.
