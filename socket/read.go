@@ -97,7 +97,7 @@ func (c *connection) message() (opcode int, data []byte, err error) {
 			return 0, nil, errNothingToContinue
 		case opcode != 0 && h.opcode() != continuation:
 			return 0, nil, errMessageInMessage
-		case int64(len(data))+h.length > c.hub.maxMessage:
+		case h.length > c.hub.maxMessage-int64(len(data)):
 			return 0, nil, errTooBig
 		case opcode == 0:
 			opcode, deflated = h.opcode(), h.deflated()
