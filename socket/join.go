@@ -18,6 +18,9 @@ func (h *hub) join(c *connection, ch channel) (*subscription, error) {
 			continue
 		}
 		s.mu.Lock()
+		if s.size() == 0 { // perhaps back within the grace, and not to be given what came before
+			s.registered, s.joined, s.held = "", false, nil
+		}
 		s.waiting.add(c)
 		s.mu.Unlock()
 		ctx, cancel := h.redisContext()
