@@ -25,7 +25,7 @@ type phase int8
 
 const (
 	absent    phase = iota // not in the wheel
-	joining                // it must authenticate
+	joining                // it must authenticate, or say what it has
 	living                 // it is pinged and must be heard
 	departing              // it was sent a close frame and must answer
 )
@@ -130,7 +130,7 @@ func (w *wheel) add(c *connection) {
 	defer w.mu.Unlock()
 	c.spoke.phase = joining
 	w.link(c, w.now+w.auth)
-	if c.user != nil {
+	if c.user != nil && !c.resumes {
 		w.live(c)
 	}
 }

@@ -51,7 +51,8 @@ end
 -- makeRoom takes the oldest key out of a hash of Latest that is full. The field
 -- without a name holds the sequence up to which some were taken out.
 local function makeRoom(latest, count)
-  if redis.call('HLEN', latest) <= count + 1 then return end
+  local keys = redis.call('HLEN', latest)
+  if keys <= count or keys == count + 1 and redis.call('HEXISTS', latest, '') == 1 then return end
   local values = redis.call('HGETALL', latest)
   local oldest, key
   for i = 1, #values, 2 do
