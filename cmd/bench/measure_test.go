@@ -1,0 +1,85 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestMeasuresOverRounds(t *testing.T) {
+	for _, c := range []struct{ got, want string }{
+		{delivered.summary([]float64{30, 10, 20}), "20 (10–30)"},
+		{delivered.summary([]float64{30, 10}), "20 (10–30)"},
+		{delivered.summary([]float64{30, 30}), "30"},
+		{lost.summary([]float64{3, 0, 4}), "7 (0–4)"},
+		{p99.summary([]float64{1.234}), "1.23"},
+		{delivered.ratio([]float64{30, 10, 20}, []float64{10}), "2.00"},
+		{delivered.ratio([]float64{1}, []float64{0}), ""},
+		{lost.ratio([]float64{1}, []float64{2}), ""},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+}
+
+func TestQuantiles(t *testing.T) {
+	delays := make([]int64, 101)
+	for i := range delays {
+		delays[i] = int64(i) * 1e6
+	}
+	for q, want := range map[float64]float64{0: 0, .5: 50, .99: 99, 1: 100} {
+		if got := quantile(delays, q); got != want {
+			t.Errorf("quantile %v is %v ms, want %v", q, got, want)
+		}
+	}
+	if got := quantile(nil, .5); got != 0 {
+		t.Errorf("quantile of nothing is %v", got)
+	}
+}
+
+func TestProcFiles(t *testing.T) {
+	stat := "42 (a) name (S 1 2) S 1 42 42 0 -1 4194560 1 2 3 4 150 25 7 8 20 0 5 0 100 200 300"
+	if d, err := parseCPU([]byte(stat)); err != nil || d != 1750*time.Millisecond {
+		t.Errorf("CPU time %v, %v, want 1.75 s", d, err)
+	}
+	if _, err := parseCPU([]byte("42 (short) S 1")); err == nil {
+		t.Error("no error for a short stat")
+	}
+	limits := "Limit   Soft Limit   Hard Limit   Units\nMax open files            1024                 20000                files\n"
+	if n, err := parseField([]byte(limits), "Max open files", 1); err != nil || n != 20000 {
+		t.Errorf("hard limit %d, %v, want 20000", n, err)
+	}
+	if n, err := parseField([]byte(strings.ReplaceAll(limits, "20000", "unlimited")), "Max open files", 1); err != nil || n < 1<<40 {
+		t.Errorf("hard limit %d, %v, want no limit", n, err)
+	}
+	if _, err := parseField([]byte(limits), "Max files", 0); err == nil {
+		t.Error("no error for a field that is not there")
+	}
+}
+
+func TestProcessFigures(t *testing.T) {
+	p, err := start(t.Context(), "shell", "sh", "-c", "while :; do :; done")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.stop()
+	used := func() bool {
+		d, err := p.cpu()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d >= 50*time.Millisecond
+	}
+	if err := p.until(t.Context(), time.Minute, "it to use CPU time", used); err != nil {
+		t.Error(err)
+	}
+	if n, err := p.memory(); err != nil || n < 100<<10 || n%int64(os.Getpagesize()) != 0 {
+		t.Errorf("memory %d bytes, %v", n, err)
+	}
+	p.stop()
+	if !used() {
+		t.Error("its CPU time is unknown after its end")
+	}
+}
