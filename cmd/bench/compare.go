@@ -162,7 +162,7 @@ func measureAll(ctx context.Context, c config, some []workload, sides []side, pr
 func runOnce(ctx context.Context, c config, w workload, s side, generator []string) (figures, error) {
 	st, err := raise(ctx, s, generator)
 	if err != nil {
-		return nil, err
+		return figures{}, err
 	}
 	defer st.strike()
 	return w.run(ctx, st, c)
@@ -171,7 +171,10 @@ func runOnce(ctx context.Context, c config, w workload, s side, generator []stri
 func inOneLine(w workload, f figures) string {
 	var words []string
 	for _, m := range w.measures {
-		words = append(words, m.name+" "+m.format(f[m]))
+		words = append(words, m.name+" "+m.format(f.of[m]))
+	}
+	if f.note != "" {
+		words = append(words, f.note)
 	}
 	return strings.Join(words, "; ")
 }

@@ -26,7 +26,8 @@
 //   - idle: connections that only stay open.
 //
 // "Delivered" counts from the first arrival to the last one; "lost" is what never
-// arrived, in all rounds. A delay goes from before the message is encoded to
+// arrived, in all rounds, and fewer than none are repeats. A round that lost
+// messages counts like any other. A delay goes from before the message is encoded to
 // when its frame was read; all processes share a clock. CPU time is user and
 // system time of a whole process, divided by the deliveries; that of the server,
 // of Redis and of the load generator does not include what opening the

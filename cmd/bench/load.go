@@ -8,7 +8,6 @@ import (
 	"io"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -27,18 +26,20 @@ type loader struct {
 	quiet   time.Duration
 	hold    time.Duration
 
-	tally  *tally
-	closed atomic.Int64 // connections that ended by themselves
+	tally *tally
 
-	mu   sync.Mutex
-	open []*websocket.Conn
+	mu     sync.Mutex
+	open   []*websocket.Conn
+	closed int64 // connections that ended by themselves
+	why    error // the first of these did
 }
 
 // received is what a load generator found, as the JSON line that it prints.
 type received struct {
 	Received  int64   `json:"received"`
 	Expected  int64   `json:"expected"`
-	Closed    int64   `json:"closed"`
+	Closed    int64   `json:"closed"`        // connections
+	Why       string  `json:"why,omitempty"` // the first of them
 	Seconds   float64 `json:"seconds"`
 	PerSecond float64 `json:"per_second"`
 	P50       float64 `json:"p50_ms"`
@@ -133,7 +134,7 @@ func (l *loader) receive(conn *websocket.Conn) {
 			frame, err = readAll(r, frame[:0])
 		}
 		if err != nil {
-			l.closed.Add(1)
+			l.ended(err)
 			return
 		}
 		if l.pong != "" && len(frame) <= 2 {
@@ -142,6 +143,14 @@ func (l *loader) receive(conn *websocket.Conn) {
 			continue
 		}
 		l.tally.count(frame, time.Now().UnixNano())
+	}
+}
+
+func (l *loader) ended(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed++; l.why == nil {
+		l.why = err
 	}
 }
 
@@ -182,8 +191,13 @@ func (l *loader) await(ctx context.Context) {
 }
 
 func (l *loader) result() received {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	r := l.tally.result()
-	r.Expected, r.Closed = l.expect, l.closed.Load()
+	r.Expected, r.Closed = l.expect, l.closed
+	if l.why != nil {
+		r.Why = l.why.Error()
+	}
 	return r
 }
 

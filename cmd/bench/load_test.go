@@ -88,8 +88,8 @@ func TestLoadTellsWhatIsMissing(t *testing.T) {
 		} // and user 0 loses the connection
 	})
 	_, r, _ := loadLines(t, "-url", url, "-conns", "3", "-expect", "4", "-quiet", "300ms")
-	if r.Received != 3 || r.Expected != 4 || r.Closed != 1 {
-		t.Errorf("result %+v, want 3 of 4 received and one connection closed", r)
+	if r.Received != 3 || r.Expected != 4 || r.Closed != 1 || !strings.Contains(r.Why, "1006") {
+		t.Errorf("result %+v, want 3 of 4 received and one connection closed without a code", r)
 	}
 }
 

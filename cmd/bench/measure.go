@@ -29,7 +29,10 @@ var (
 )
 
 // figures are what one run yielded.
-type figures map[*measure]float64
+type figures struct {
+	of   map[*measure]float64
+	note string // something to know about them, or ""
+}
 
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))

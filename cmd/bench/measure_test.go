@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -20,6 +22,30 @@ func TestMeasuresOverRounds(t *testing.T) {
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+}
+
+func TestFiguresOfABurst(t *testing.T) {
+	b := burst{deliveries: 1000}
+	r := received{Received: 998, Closed: 2, Why: "websocket: close 4000", PerSecond: 50, P50: 1, P99: 2, Max: 3}
+	second := time.Second
+	f := b.figures(r, []time.Duration{second, 0, second, 0}, []time.Duration{2 * second, second / 2, 3 * second, second / 4})
+	want := map[*measure]float64{
+		delivered: 50, lost: 2, closed: 2, p50: 1, p99: 2, longest: 3,
+		serverCPU: 1000, redisCPU: 500, loadCPU: 2000, publisherCPU: 250,
+	}
+	if !maps.Equal(f.of, want) {
+		t.Errorf("figures %v, want %v", f.of, want)
+	}
+	var out bytes.Buffer
+	o := outcome{workload: workload{name: "user", measures: speed}, rounds: [][]figures{{f, f}}}
+	if err := report(&out, config{}, []side{{name: "ours"}}, []outcome{o}); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"lost, in all rounds                 4", "ours, round 2: the first connection that was closed: websocket: close 4000"} {
+		if !strings.Contains(out.String(), line) {
+			t.Errorf("no line %q in\n%s", line, &out)
 		}
 	}
 }

@@ -21,7 +21,7 @@ type outcome struct {
 func (o outcome) values(side int, m *measure) []float64 {
 	var all []float64
 	for _, f := range o.rounds[side] {
-		all = append(all, f[m])
+		all = append(all, f.of[m])
 	}
 	return all
 }
@@ -35,6 +35,7 @@ func report(w io.Writer, c config, sides []side, outcomes []outcome) error {
 		t := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
 		o.table(t, sides)
 		t.Flush() // cannot fail: it writes to memory
+		o.notes(&b, sides)
 	}
 	_, err := w.Write(b.Bytes())
 	return err
@@ -60,6 +61,17 @@ func (o outcome) table(t io.Writer, sides []side) {
 			line += "\t" + m.ratio(o.values(0, m), o.values(1, m))
 		}
 		fmt.Fprintln(t, "  "+line)
+	}
+}
+
+// notes writes those of the rounds.
+func (o outcome) notes(w io.Writer, sides []side) {
+	for i, s := range sides {
+		for round, f := range o.rounds[i] {
+			if f.note != "" {
+				fmt.Fprintf(w, "  %s, round %d: %s\n", s.name, round+1, f.note)
+			}
+		}
 	}
 }
 

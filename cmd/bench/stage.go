@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -89,82 +88,4 @@ func (st *stage) connect(ctx context.Context, c config, conns int, args ...strin
 	}
 	wait(ctx, c.settle)
 	return load, nil
-}
-
-// idle measures the memory that connections cost which do nothing.
-func (st *stage) idle(ctx context.Context, c config) (figures, error) {
-	before, err := st.server.memory()
-	if err != nil {
-		return nil, err
-	}
-	load, err := st.connect(ctx, c, c.idle, "-hold", holdTimeout.String())
-	if err != nil {
-		return nil, err
-	}
-	defer load.stop()
-	after, err := st.server.memory()
-	if err != nil {
-		return nil, err
-	}
-	return figures{memory: float64(after-before) / float64(c.idle)}, nil
-}
-
-// deliver sends messages to connected users and measures their arrival.
-func (st *stage) deliver(ctx context.Context, c config, b burst) (figures, error) {
-	load, err := st.connect(ctx, c, c.users, "-expect", fmt.Sprint(b.deliveries), "-timeout", arriveTimeout.String())
-	if err != nil {
-		return nil, err
-	}
-	defer load.stop()
-	clocks := cpuClocks{st.server, st.redis, load}
-	before, err := clocks.read()
-	if err != nil {
-		return nil, err
-	}
-	publisher, err := start(ctx, st.side.name+" publisher", st.side.publishing(st.redisAddr, c, b)...)
-	if err != nil {
-		return nil, err
-	}
-	defer publisher.stop()
-	if err := publisher.finish(); err != nil {
-		return nil, err
-	}
-	if err := load.finish(); err != nil {
-		return nil, err
-	}
-	after, err := append(clocks, publisher).read()
-	if err != nil {
-		return nil, err
-	}
-	var r received
-	if err := json.Unmarshal([]byte(load.out.line("{")), &r); err != nil {
-		return nil, fmt.Errorf("read the result of the load generator: %w\n%s", err, load.out.tail())
-	}
-	share := func(i int) float64 {
-		spent := after[i]
-		if i < len(before) {
-			spent -= before[i]
-		}
-		return float64(spent.Nanoseconds()) / 1e3 / float64(b.deliveries)
-	}
-	return figures{
-		delivered: r.PerSecond, lost: float64(int64(b.deliveries) - r.Received), closed: float64(r.Closed),
-		p50: r.P50, p99: r.P99, longest: r.Max,
-		serverCPU: share(0), redisCPU: share(1), loadCPU: share(2), publisherCPU: share(3),
-	}, nil
-}
-
-// cpuClocks are the CPU times of some processes.
-type cpuClocks []*process
-
-func (c cpuClocks) read() ([]time.Duration, error) {
-	times := make([]time.Duration, len(c))
-	for i, p := range c {
-		t, err := p.cpu()
-		if err != nil {
-			return nil, err
-		}
-		times[i] = t
-	}
-	return times, nil
 }
