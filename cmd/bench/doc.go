@@ -26,8 +26,8 @@
 //   - idle: connections that only stay open.
 //
 // "Delivered" counts from the first arrival to the last one; "lost" is what never
-// arrived, in all rounds, and fewer than none are repeats. A round that lost
-// messages counts like any other. A delay goes from before the message is encoded to
+// arrived, in all rounds, and fewer than none are repeats. What a round that lost
+// messages yielded otherwise counts only where every round of that side did. A delay goes from before the message is encoded to
 // when its frame was read; all processes share a clock. CPU time is user and
 // system time of a whole process, divided by the deliveries; that of the server,
 // of Redis and of the load generator does not include what opening the
@@ -46,6 +46,10 @@
 //	publish -redis HOST:PORT -users N -n MESSAGES -rate PER_SECOND -history N
 //
 // and accepts WebSocket connections at /ws?user=N.
+//
+// With -load, another load generator takes the place of "bench load", for both
+// sides; it has the flags that are used here, and prints the same two lines. What
+// it calls messages a second is believed, also when it counts from a time-out.
 //
 // # Processes
 //

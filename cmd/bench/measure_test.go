@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,30 @@ func TestFiguresOfABurst(t *testing.T) {
 	for _, line := range []string{"lost, in all rounds                 4", "ours, round 2: the first connection that was closed: websocket: close 4000"} {
 		if !strings.Contains(out.String(), line) {
 			t.Errorf("no line %q in\n%s", line, &out)
+		}
+	}
+}
+
+func TestRoundsThatLostMessages(t *testing.T) {
+	round := func(lostOnes, rate float64) figures {
+		return figures{of: map[*measure]float64{lost: lostOnes, delivered: rate}}
+	}
+	o := outcome{rounds: [][]figures{
+		{round(0, 10), round(5, 1000), round(0, 20)},
+		{round(3, 30), round(4, 40)},
+	}}
+	for _, c := range []struct {
+		side int
+		m    *measure
+		want []float64
+	}{
+		{0, delivered, []float64{10, 20}},
+		{0, lost, []float64{0, 5, 0}},
+		{1, delivered, []float64{30, 40}},
+		{1, lost, []float64{3, 4}},
+	} {
+		if got := o.values(c.side, c.m); !slices.Equal(got, c.want) {
+			t.Errorf("side %d, %s: %v, want %v", c.side, c.m.name, got, c.want)
 		}
 	}
 }

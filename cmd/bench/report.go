@@ -17,13 +17,21 @@ type outcome struct {
 	rounds   [][]figures
 }
 
-// values are those of a measure in the rounds of a side.
+// values are those of a measure in the rounds of a side. Rounds that lost
+// messages are left out, if there are others: they have neither the rate nor
+// the cost of delivering.
 func (o outcome) values(side int, m *measure) []float64 {
-	var all []float64
+	var all, whole []float64
 	for _, f := range o.rounds[side] {
 		all = append(all, f.of[m])
+		if f.of[lost] == 0 {
+			whole = append(whole, f.of[m])
+		}
 	}
-	return all
+	if m == lost || m == closed || len(whole) == 0 {
+		return all
+	}
+	return whole
 }
 
 // report writes everything that was found.
