@@ -12,9 +12,9 @@
 //
 // A workload runs on a redis-server, a server, a load generator and a publisher
 // that are started for it alone, each a process. The sides take turns, and what
-// is printed is the median of the rounds. Both keep a history of -history
-// messages for a minute for each user, and both are asked for it by the same
-// load generator. The workloads are
+// is printed is the median of the rounds. Both sides keep a history of -history
+// messages for a minute for each user, and both have the same load generator: what
+// it needs of the processors is missing to both alike. The workloads are
 //
 //   - user: messages to one random user each, as fast as 64 concurrent senders
 //     can send them.
