@@ -28,10 +28,12 @@ const topRetention = 24 * time.Hour
 const stepTargets = 100
 
 // appends is the first trip of a batch: it writes the messages into the logs of
-// their channels and reads which servers to tell.
+// their channels and reads which servers to tell, or tells them, when all keys are
+// in one Redis.
 type appends struct {
-	steps   []*appendStep
-	lookups []*lookup
+	steps []*appendStep
+	one   bool // all keys are in one Redis
+	again bool // all that failed did so because Redis did not have the script
 }
 
 // appendStep is one atomic step, in all its attempts.
@@ -41,32 +43,20 @@ type appendStep struct {
 	inline  bool // Redis does not have the script: send its source
 }
 
-// lookup reads the directory for a message that no log keeps.
-type lookup struct {
-	*target
-	cmd *redis.StringSliceCmd
-}
-
 func (s *Sender) newAppends(b *batch) *appends {
 	a := &appends{}
 	if b == nil {
 		return a
 	}
-	size := stepTargets
-	if _, single := s.redis.(*redis.Client); !single {
-		size = 1
+	size := 1
+	if _, a.one = s.redis.(*redis.Client); a.one {
+		size = stepTargets
 	}
-	var logged []*target
+	var targets []*target
 	for _, d := range b.sends {
-		if !d.ephemeral {
-			logged = append(logged, d.targets...)
-			continue
-		}
-		for _, t := range d.targets {
-			a.lookups = append(a.lookups, &lookup{target: t})
-		}
+		targets = append(targets, d.targets...)
 	}
-	for some := range slices.Chunk(logged, size) {
+	for some := range slices.Chunk(targets, size) {
 		a.steps = append(a.steps, &appendStep{targets: some})
 	}
 	return a
@@ -76,37 +66,41 @@ func (s *Sender) newAppends(b *batch) *appends {
 // go-redis does not repeat by itself: it would repeat a command whose reply was
 // lost without telling it.
 func (a *appends) queue(ctx context.Context, pipe redis.Pipeliner, k keyspace) {
-	for _, step := range a.steps {
-		step.queue(ctx, pipe, k)
+	before, behind := "", ""
+	if a.one {
+		before, behind = k.inboxParts()
 	}
-	for _, l := range a.lookups {
-		l.cmd = redis.NewStringSliceCmd(ctx, "hkeys", k.servers(l.channel))
-		_ = pipe.Process(ctx, neverRepeated{l.cmd})
+	for _, step := range a.steps {
+		step.queue(ctx, pipe, k, before, behind)
 	}
 }
 
-func (s *appendStep) queue(ctx context.Context, pipe redis.Pipeliner, k keyspace) {
+func (s *appendStep) queue(ctx context.Context, pipe redis.Pipeliner, k keyspace, before, behind string) {
 	keys := make([]string, 0, 4*len(s.targets))
-	args := make([]any, 2, 2+7*len(s.targets))
-	numbers := make([]any, 0, len(s.targets))
+	args := make([]any, 5, 5+9*len(s.targets))
+	targets := make([]any, 0, 2*len(s.targets))
 	messages := 0
 	var last *dispatch
 	for _, t := range s.targets {
 		keys = append(keys, k.log(t.channel), k.top(t.channel), k.latest(t.channel), k.servers(t.channel))
 		if t.dispatch != last { // the targets of one follow one another
-			again := "0"
-			if slices.ContainsFunc(t.targets, func(t *target) bool { return t.unsure }) {
-				again = "1"
-			}
-			args = append(args, t.record, t.nonce, t.keep, t.age.Milliseconds(), t.key, again)
+			repeat := slices.ContainsFunc(t.targets, func(t *target) bool { return t.unsure })
+			args = append(args, t.record, t.nonce, t.keep, t.age.Milliseconds(), t.key, flag(repeat), flag(t.ephemeral))
 			last = t.dispatch
 			messages++
 		}
-		numbers = append(numbers, messages)
+		targets = append(targets, messages, string(t.channel))
 	}
-	args[0], args[1] = topRetention.Milliseconds(), messages
-	s.cmd = appendScript.command(ctx, s.inline, keys, append(args, numbers...)...)
+	args[0], args[1], args[2], args[3], args[4] = topRetention.Milliseconds(), before, behind, inboxLimit, messages
+	s.cmd = appendScript.command(ctx, s.inline, keys, append(args, targets...)...)
 	_ = pipe.Process(ctx, neverRepeated{s.cmd})
+}
+
+func flag(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
 }
 
 // neverRepeated is a command that go-redis sends at most once, and with it the
@@ -118,19 +112,14 @@ func (neverRepeated) NoRetry() bool { return true }
 // written reads the replies of an attempt and tells whether no further one is
 // needed. After the last one none is made.
 func (a *appends) written(last bool) bool {
-	a.steps = slices.DeleteFunc(a.steps, func(s *appendStep) bool { return s.read(last) })
-	a.lookups = slices.DeleteFunc(a.lookups, func(l *lookup) bool { return l.read(last) })
-	return len(a.steps)+len(a.lookups) == 0
-}
-
-func (l *lookup) read(last bool) bool {
-	servers, err := l.cmd.Result()
-	if err == nil {
-		l.servers, l.appended = servers, true
-	} else {
-		l.retry(err, last || answered(err) && !passing(err))
-	}
-	return !l.pending()
+	a.again = true
+	a.steps = slices.DeleteFunc(a.steps, func(s *appendStep) bool {
+		known := s.inline
+		done := s.read(last)
+		a.again = a.again && (done || s.inline && !known)
+		return done
+	})
+	return len(a.steps) == 0
 }
 
 func (s *appendStep) read(last bool) (done bool) {
@@ -173,6 +162,10 @@ func (t *target) retry(err error, last bool) {
 
 // read takes what the step replied for the target.
 func (t *target) read(reply any) {
+	if reply == int64(1) { // and the servers were told
+		t.appended = true
+		return
+	}
 	words, _ := reply.([]any)
 	text := make([]string, len(words))
 	for i, word := range words {

@@ -1,25 +1,23 @@
 package socket
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
-
-	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// The numbers of fields in an entry of an inbox: deliveries, one after the other,
-// each of a record and the channels that it is for, with its position in each.
+// An entry of an inbox is, after the version, any number of
+//
+//	d<targets> <sequence> <previous> <logged> <bytes> <channel>… <bytes> <record>
+//	m<bytes> <user>
+//
+// without the spaces and line feeds that are there for the eye only: a message
+// with its position in each of some channels, all 0 when no log has it; and a
+// user whose topics have changed. The script append.lua writes them too.
 const (
-	entryDelivery   protowire.Number = 1
-	entryMembership protowire.Number = 2 // a user whose topics have changed
-
-	deliveryRecord protowire.Number = 1
-	deliveryTarget protowire.Number = 2
-
-	targetChannel  protowire.Number = 1
-	targetSequence protowire.Number = 2 // left out when no log has it
-	targetPrevious protowire.Number = 3
-	targetLogged   protowire.Number = 4 // left out when it is the previous one
+	entryDelivery   = 'd'
+	entryMembership = 'm'
 )
 
 // delivery is a message on its way to the connections of one channel.
@@ -31,36 +29,25 @@ type delivery struct {
 
 // appendDelivery adds a record and some of its targets to an inbox entry.
 func appendDelivery(b, record []byte, to []*target) []byte {
-	var body []byte
-	body = protowire.AppendTag(body, deliveryRecord, protowire.BytesType)
-	body = protowire.AppendBytes(body, record)
-	var one []byte
+	b = appendNumber(append(b, entryDelivery), uint64(len(to)))
 	for _, t := range to {
-		one = protowire.AppendTag(one[:0], targetChannel, protowire.BytesType)
-		one = protowire.AppendString(one, string(t.channel))
-		if t.at.seq != 0 {
-			one = appendNumber(one, targetSequence, t.at.seq)
-			one = appendNumber(one, targetPrevious, t.at.previous)
-		}
-		if t.at.logged != t.at.previous {
-			one = appendNumber(one, targetLogged, t.at.logged)
-		}
-		body = protowire.AppendTag(body, deliveryTarget, protowire.BytesType)
-		body = protowire.AppendBytes(body, one)
+		b = appendNumber(b, t.at.seq)
+		b = appendNumber(b, t.at.previous)
+		b = appendNumber(b, t.at.logged)
+		b = appendText(b, string(t.channel))
 	}
-	b = protowire.AppendTag(b, entryDelivery, protowire.BytesType)
-	return protowire.AppendBytes(b, body)
-}
-
-func appendNumber(b []byte, number protowire.Number, n uint64) []byte {
-	b = protowire.AppendTag(b, number, protowire.VarintType)
-	return protowire.AppendVarint(b, n)
+	return appendText(b, string(record))
 }
 
 // appendMembership adds to an inbox entry that a user's topics have changed.
 func appendMembership(b []byte, user string) []byte {
-	b = protowire.AppendTag(b, entryMembership, protowire.BytesType)
-	return protowire.AppendString(b, user)
+	return appendText(append(b, entryMembership), user)
+}
+
+func appendNumber(b []byte, n uint64) []byte { return append(strconv.AppendUint(b, n, 10), ' ') }
+
+func appendText(b []byte, text string) []byte {
+	return append(appendNumber(b, uint64(len(text))), text...)
 }
 
 // parseEntry reads an inbox entry. It calls deliver with each delivery, one for
@@ -70,51 +57,86 @@ func parseEntry(entry []byte, deliver func(delivery), changed func(user string))
 	if len(entry) == 0 || entry[0] != formatVersion[0] {
 		return fmt.Errorf("inbox entry of %d bytes: %w", len(entry), errVersion)
 	}
-	return eachField(entry[1:], func(number protowire.Number, value []byte, _ uint64) error {
-		switch number {
+	r := entryReader{rest: entry[1:]}
+	for r.err == nil && len(r.rest) > 0 {
+		kind := r.rest[0]
+		r.rest = r.rest[1:]
+		switch kind {
 		case entryDelivery:
-			return parseDelivery(value, deliver)
+			r.deliveries(deliver)
 		case entryMembership:
-			changed(string(value))
-		}
-		return nil
-	})
-}
-
-func parseDelivery(b []byte, f func(delivery)) error {
-	var d delivery
-	return eachField(b, func(number protowire.Number, value []byte, _ uint64) (err error) {
-		switch number {
-		case deliveryRecord:
-			d.record, err = parseRecord(value)
-		case deliveryTarget:
-			if d.channel, d.at, err = parseTarget(value); err == nil {
-				f(d)
+			if user := r.text(); r.err == nil {
+				changed(string(user))
 			}
+		default:
+			r.err = fmt.Errorf("unknown kind %q", kind)
 		}
-		return err
-	})
+	}
+	if r.err != nil {
+		return fmt.Errorf("inbox entry: %w", r.err)
+	}
+	return nil
 }
 
-func parseTarget(b []byte) (ch channel, at position, err error) {
-	same := true
-	err = eachField(b, func(number protowire.Number, value []byte, n uint64) error {
-		switch number {
-		case targetChannel:
-			ch = channel(value)
-		case targetSequence:
-			at.seq = n
-		case targetPrevious:
-			at.previous = n
-		case targetLogged:
-			at.logged, same = n, false
-		}
-		return nil
-	})
-	if same {
-		at.logged = at.previous
+// entryReader reads what is left of an entry. After an error it reads nothing.
+type entryReader struct {
+	rest []byte
+	err  error
+	to   []delivery // of the present message
+}
+
+func (r *entryReader) deliveries(deliver func(delivery)) {
+	r.to = r.to[:0]
+	for n := r.number(); n > 0 && r.err == nil; n-- {
+		at := position{r.number(), r.number(), r.number()}
+		r.to = append(r.to, delivery{channel: channel(r.text()), at: at})
 	}
-	return ch, at, err
+	encoded := r.text()
+	if r.err != nil {
+		return
+	}
+	var message record
+	if message, r.err = parseRecord(encoded); r.err != nil {
+		return
+	}
+	for _, d := range r.to {
+		d.record = message
+		deliver(d)
+	}
+}
+
+var errEntryEnds = errors.New("it ends too early")
+
+func (r *entryReader) number() uint64 {
+	i := bytes.IndexByte(r.rest, ' ')
+	if r.err != nil || i < 0 {
+		r.fail(errEntryEnds)
+		return 0
+	}
+	n, err := parseSequence(string(r.rest[:i]))
+	if err != nil {
+		r.fail(err)
+		return 0
+	}
+	r.rest = r.rest[i+1:]
+	return n
+}
+
+func (r *entryReader) text() []byte {
+	n := r.number()
+	if r.err != nil || n > uint64(len(r.rest)) {
+		r.fail(errEntryEnds)
+		return nil
+	}
+	text := r.rest[:n:n]
+	r.rest = r.rest[n:]
+	return text
+}
+
+func (r *entryReader) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
 }
 
 func parseSequence(s string) (uint64, error) {

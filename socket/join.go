@@ -58,7 +58,13 @@ func (h *hub) leave(c *connection, s *subscription) {
 		wanted = true
 	}
 	s.mu.Unlock()
-	if wanted && (h.maxPerUser == 0 || s.user == "") {
+	switch {
+	case s.user == "":
+		if !wanted {
+			h.syncLater(s.channel) // nobody asks who is in its directory
+		}
+		return
+	case wanted && h.maxPerUser == 0:
 		return
 	}
 	s.sync.Lock()

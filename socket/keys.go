@@ -36,6 +36,9 @@ func (k keyspace) topics(user string) string   { return k.channel(userChannel(us
 func (k keyspace) members(topic string) string { return k.channel(topicChannel(topic), "members") } // hash: user by the time of joining
 
 // The keys of a server's incarnation.
+// inboxParts is what is before and behind the server's name in inbox.
+func (k keyspace) inboxParts() (before, behind string) { return string(k) + "{s:", "}:inbox" }
+
 func (k keyspace) inbox(server string) string   { return string(k) + "{s:" + server + "}:inbox" }   // stream
 func (k keyspace) users(server string) string   { return string(k) + "{s:" + server + "}:users" }   // set
 func (k keyspace) follows(server string) string { return string(k) + "{s:" + server + "}:follows" } // set of channels

@@ -95,7 +95,7 @@ func TestAGapIsFilledFromTheLog(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
 		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
 		d := dial(t, s.URL+"?user=ada")
-		ctx, sender := context.Background(), NewSender(rdb)
+		ctx, sender := context.Background(), NewSender(inSlots{rdb})
 		var written []*batch
 		for i := range 3 {
 			written = append(written, appendOnly(ctx, sender, "ada", fmt.Sprint(i)))
@@ -116,6 +116,10 @@ func TestAGapIsFilledFromTheLog(t *testing.T) {
 	})
 }
 
+// inSlots is a Redis of which a Sender does not know that all keys are in one
+// place: it makes two trips, as it does on a cluster.
+type inSlots struct{ redis.UniversalClient }
+
 // appendOnly makes the first of a send's two trips.
 func appendOnly(ctx context.Context, s *Sender, user, text string) *batch {
 	f, _ := encode(text)
@@ -129,7 +133,7 @@ func TestAGapThatTheLogCannotFillClosesWithMissed(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
 		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
 		d := dial(t, s.URL+"?user=ada")
-		sender := NewSender(rdb)
+		sender := NewSender(inSlots{rdb})
 		sender.RetainMessages = 2
 		ctx := sender.Context(context.Background())
 		for i := range 3 {
@@ -172,7 +176,7 @@ func TestARepeatedAppendIsOneMessage(t *testing.T) {
 		proxy.CutReplies(3, "eval", "xadd")
 		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
 		d := dial(t, s.URL+"?user=ada")
-		ctx := outside(redistest.Client(t, proxy.Addr))
+		ctx := outside(inSlots{redistest.Client(t, proxy.Addr)})
 		for i := range 100 {
 			if err := To("ada").Send(ctx, fmt.Sprint(i)); err != nil {
 				t.Fatal(err)
@@ -189,7 +193,7 @@ func TestARepeatedAppendIsOneMessage(t *testing.T) {
 
 func TestARepeatThatTheLogNoLongerTellsIsUncertain(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
-		ctx, sender := context.Background(), NewSender(rdb)
+		ctx, sender := context.Background(), NewSender(inSlots{rdb})
 		sender.RetainMessages = 4
 		f, _ := encode("x")
 		d := sender.newDispatch(ctx, []channel{userChannel("ada")}, record{frame: f}, sendOptions{})
@@ -255,7 +259,7 @@ func fourDevices(t *testing.T, rdb *redis.Client, cutting bool, each int) {
 			checkBurst(t, fmt.Sprintf("user %d device %d", u, i), messages, senders, each, users, u)
 		}
 	}
-	if cutting && proxy.Cuts() < each/25 {
+	if cutting && proxy.Cuts() < each/75 {
 		t.Errorf("only %d replies were cut", proxy.Cuts())
 	}
 	t.Logf("%d messages received four times each, %d replies cut", senders*each, proxy.Cuts())

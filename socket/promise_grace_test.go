@@ -104,7 +104,7 @@ func TestAUserWhoIsBackWithinTheGraceWasNotOffline(t *testing.T) {
 func TestAUserWhoIsBackIsNotSentWhatIsStillOnItsWay(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
 		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
-		ctx, sender := context.Background(), NewSender(rdb)
+		ctx, sender := context.Background(), NewSender(inSlots{rdb})
 		d := dial(t, s.URL+"?user=ada")
 		d.Close()
 		redistest.Eventually(t, patience, "the connection to end", func() bool { return s.waitsFor("ada") })

@@ -36,11 +36,11 @@ const (
 func (r record) encode() []byte {
 	b := make([]byte, 0, len(r.data)+len(r.key)+len(r.ack)+16)
 	b = append(b, formatVersion...)
-	b = appendNumber(b, recordOpcode, uint64(r.opcode))
+	b = appendVarint(b, recordOpcode, uint64(r.opcode))
 	b = protowire.AppendTag(b, recordData, protowire.BytesType)
 	b = protowire.AppendBytes(b, r.data)
 	if r.json {
-		b = appendNumber(b, recordJSON, 1)
+		b = appendVarint(b, recordJSON, 1)
 	}
 	if r.key != "" {
 		b = protowire.AppendTag(b, recordKey, protowire.BytesType)
@@ -117,4 +117,9 @@ func eachField(b []byte, f func(number protowire.Number, value []byte, n uint64)
 		b = b[size:]
 	}
 	return nil
+}
+
+func appendVarint(b []byte, number protowire.Number, n uint64) []byte {
+	b = protowire.AppendTag(b, number, protowire.VarintType)
+	return protowire.AppendVarint(b, n)
 }

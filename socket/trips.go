@@ -147,7 +147,9 @@ func (s *Sender) round(ctx context.Context, current, next *batch) {
 		if appends.written(last) && current == nil {
 			break
 		}
-		time.Sleep(sendBackoff[attempt])
+		if current != nil || !appends.again {
+			time.Sleep(sendBackoff[attempt])
+		}
 	}
 	next.makeNotices()
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 )
 
 // syncLater has Redis told about a channel as soon as it can be.
@@ -47,6 +48,10 @@ func (h *hub) syncChannels(ctx context.Context, channels []channel) error {
 	})
 }
 
+// syncTimeout bounds what one channel waits for Redis. It is short, since a
+// stopping server waits for it.
+const syncTimeout = 3 * time.Second
+
 func (h *hub) syncChannel(ctx context.Context, ch channel) error {
 	s := h.find(ch)
 	if s == nil {
@@ -54,7 +59,7 @@ func (h *hub) syncChannel(ctx context.Context, ch channel) error {
 	}
 	s.sync.Lock()
 	defer s.sync.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
+	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
 	return h.tellRedis(ctx, s)
 }

@@ -1,6 +1,7 @@
--- The first of a send's two trips, for any number of messages: for each channel
--- that a message is for, in one step, it numbers the message, keeps it, and reads
--- which servers hold connections of the channel.
+-- Sends any number of messages: for each channel that a message is for, in one
+-- step, it numbers the message, keeps it, and reads which servers hold connections
+-- of the channel. Where all keys are in one Redis, it tells these servers too;
+-- otherwise the sender does, in a second trip.
 --
 -- The sequence is the larger of the last one plus one and Redis' own time in
 -- microseconds, and every message names its predecessor. So no number repeats
@@ -13,15 +14,19 @@
 -- one with the same key takes the place of an older one.
 --
 -- KEYS: for each message and channel the channel's log, top, latest and servers.
--- ARGV: how long the top of a channel without connections is kept, in ms; the
--- number of messages; six words for each of them; and for each channel the number
--- of its message.
+-- ARGV: how long the top of a channel without connections is kept, in ms; what is
+-- before and behind a server's name in the key of its inbox, "" and "" to tell no
+-- server; how many entries an inbox holds; the number of messages; seven words for
+-- each of them: record, nonce, how many the log keeps, for how many ms, key of
+-- Latest, "1" for a repeat, "1" for one that is in no log; and for each channel the
+-- number of its message and its name.
 -- Returns for each channel {sequence, previous sequence, previous one in the
--- log, server, …}, or {"UNCERTAIN"}, or {"FAILED", error}.
+-- log, server, …}, 1 when it has told the servers, {"UNCERTAIN"}, or {"FAILED",
+-- error}.
 
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
-local absent, words = tonumber(ARGV[1]), 6
+local absent, before, behind, limit, messages = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 
 -- A repeat, of a command whose reply was lost, looks for its nonce first. When
 -- the log has been overwritten since, there is no telling. A value of Latest
@@ -100,26 +105,71 @@ local function store(log, top, latest, online, record, nonce, count, age, key)
   return reply
 end
 
-local function append(log, top, latest, servers, record, nonce, count, age, key, again)
-  local online = redis.call('HKEYS', servers)
-  local reply = again == '1' and find(log, latest, key, nonce, count)
-    or store(log, top, latest, #online, record, nonce, count, age, key)
-  if #reply == 3 then
-    for i, server in ipairs(online) do reply[3 + i] = server end
+local function append(log, top, latest, online, record, nonce, count, age, key, again)
+  if again == '1' then
+    local found = find(log, latest, key, nonce, count)
+    if found then return found end
   end
-  return reply
+  return store(log, top, latest, #online, record, nonce, count, age, key)
 end
 
-local messages = tonumber(ARGV[2])
-local replies = {}
+-- What the servers are told: by server, an entry for its inbox in parts, and the
+-- targets of the present message. Package socket reads it, see delivery.go.
+local entries, targets = {}, {}
+
+local function tell(server, channel, at)
+  local t = targets[server]
+  if not t then
+    t = {}
+    targets[server] = t
+  end
+  t[#t + 1] = at[1] .. ' ' .. at[2] .. ' ' .. at[3] .. ' ' .. #channel .. ' ' .. channel
+end
+
+local function finish(record)
+  for server, t in pairs(targets) do
+    local e = entries[server]
+    if not e then
+      e = {'1'}
+      entries[server] = e
+    end
+    e[#e + 1] = 'd' .. #t .. ' ' .. table.concat(t) .. #record .. ' ' .. record
+  end
+  targets = {}
+end
+
+-- word is the n-th word of a message.
+local function word(message, n) return ARGV[5 + 7 * (message - 1) + n] end
+
+local replies, current = {}, 1
 for i = 1, #KEYS / 4 do
-  local m = 2 + words * (tonumber(ARGV[2 + words * messages + i]) - 1)
-  local ok, reply = pcall(append, KEYS[4 * i - 3], KEYS[4 * i - 2], KEYS[4 * i - 1], KEYS[4 * i],
-    ARGV[m + 1], ARGV[m + 2], tonumber(ARGV[m + 3]), tonumber(ARGV[m + 4]), ARGV[m + 5], ARGV[m + 6])
+  local j = 5 + 7 * messages + 2 * i
+  local number, channel = tonumber(ARGV[j - 1]), ARGV[j]
+  if number ~= current then
+    finish(word(current, 1))
+    current = number
+  end
+  local online = redis.call('HKEYS', KEYS[4 * i])
+  local ok, reply = true, {'0', '0', '0'}
+  if word(number, 7) == '0' then
+    ok, reply = pcall(append, KEYS[4 * i - 3], KEYS[4 * i - 2], KEYS[4 * i - 1], online, word(number, 1),
+      word(number, 2), tonumber(word(number, 3)), tonumber(word(number, 4)), word(number, 5), word(number, 6))
+  end
   if not ok then
     if type(reply) == 'table' then reply = reply.err end
     reply = {'FAILED', tostring(reply)}
+  elseif #reply == 3 and before == '' then
+    for n, server in ipairs(online) do reply[3 + n] = server end
+  elseif #reply == 3 then
+    for _, server in ipairs(online) do tell(server, channel, reply) end
+    reply = 1
   end
   replies[i] = reply
+end
+if before ~= '' then
+  finish(word(current, 1))
+  for server, e in pairs(entries) do
+    redis.call('XADD', before .. server .. behind, 'NOMKSTREAM', 'MAXLEN', '~', limit, '*', 'b', table.concat(e))
+  end
 end
 return replies
