@@ -136,3 +136,26 @@ func TestProxyCutAllLetsNewConnectionsIn(t *testing.T) {
 		t.Errorf("a new connection was refused: %v", err)
 	}
 }
+
+func TestARestoredSnapshotForgetsWhatCameLater(t *testing.T) {
+	server := redistest.Real(t)
+	rdb, ctx := server.Client(t), context.Background()
+	for i := range 100 {
+		if err := rdb.RPush(ctx, "list", i).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	restore := server.Snapshot()
+	for range 2 {
+		if err := rdb.Set(ctx, "later", 1, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		restore()
+		if n := rdb.LLen(ctx, "list").Val(); n != 100 {
+			t.Errorf("%d elements, want 100", n)
+		}
+		if n := rdb.Exists(ctx, "later").Val(); n != 0 {
+			t.Error("it has what was written after the snapshot")
+		}
+	}
+}
