@@ -18,10 +18,14 @@ func healthy(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ready says whether requests can be served now: whether Redis answers, and the
-// sockets take connections.
+// ready says whether requests can be served now and in the next moment: whether
+// the server is not about to stop, Redis answers, and the sockets take connections.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	if !readOnly(w, r) {
+		return
+	}
+	if s.stopping.Load() {
+		writeError(w, http.StatusServiceUnavailable, "stopping")
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)

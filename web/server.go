@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/queuerun/queuerun/socket"
@@ -53,16 +54,23 @@ type Server struct {
 	// Metrics serves /metrics, usually a *Metrics. Nil answers with 404.
 	Metrics http.Handler
 
+	// ShutdownDelay is how long the server goes on as before when it is to stop,
+	// with /readyz failing, so that load balancers notice and send nothing any more.
+	// Zero means no time: /readyz then fails because nobody listens.
+	ShutdownDelay time.Duration
+
 	// Drain is how long requests that are in flight when the server stops may go on
 	// before their connections are closed. Zero means 10 seconds.
 	Drain time.Duration
 
 	// Logger receives what goes wrong. Nil means slog.Default().
 	Logger *slog.Logger
+
+	stopping atomic.Bool
 }
 
-// Run serves requests until ctx is done, then takes no more of them, waits up to
-// Drain for those in flight, and returns nil. It returns an error when the listener
+// Run serves requests until ctx is done and ShutdownDelay has passed, then takes no
+// more of them, waits up to Drain for those in flight, and returns nil. It returns an error when the listener
 // fails.
 //
 // Requests carry the values of ctx, such as the jobs client and the socket sender,
@@ -80,11 +88,21 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(s.Listener) }()
-	select {
-	case err := <-served:
+	failed := func(err error) error {
 		server.Close()
 		return fmt.Errorf("serve HTTP on %s: %w", s.Listener.Addr(), err)
+	}
+	s.stopping.Store(false)
+	select {
+	case err := <-served:
+		return failed(err)
 	case <-ctx.Done():
+	}
+	s.stopping.Store(true)
+	select {
+	case err := <-served:
+		return failed(err)
+	case <-time.After(s.ShutdownDelay):
 	}
 	s.shutdown(server)
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
