@@ -26,8 +26,10 @@ var upgrader = websocket.Upgrader{
 
 // ServeHTTP opens a connection. A request that is refused is answered with
 // {"error": …} and 403 for a foreign origin, 401 or the status given to Reject
-// when OnConnect refused, 426 when it is no WebSocket request, 503 when the
-// server is not running or Redis cannot be reached.
+// when OnConnect refused, 426 when it is no WebSocket request, 429 when the user
+// that OnConnect returned has MaxPerUser connections, 503 when the server is not
+// running, has MaxConnections, or cannot reach Redis. Those that may succeed later
+// have a Retry-After.
 //
 // A user that OnConnect returns is part of presence before the client learns
 // that its connection is open.
@@ -45,37 +47,49 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUpgradeRequired, "expected a WebSocket request")
 	case !h.allowed(r):
 		refuse(w, http.StatusForbidden, "origin "+r.Header.Get("Origin")+" is not allowed")
+	case !h.reserve():
+		w.Header().Set("Retry-After", "5")
+		refuse(w, http.StatusServiceUnavailable, "the server has as many connections as it may have")
 	default:
-		h.open(w, r)
+		if !h.open(w, r) {
+			h.unreserve()
+		}
 	}
 }
 
-// open runs OnConnect, joins its user, and upgrades.
-func (h *hub) open(w http.ResponseWriter, r *http.Request) {
+// open runs OnConnect, joins its user, and upgrades. It returns whether the
+// connection was opened.
+func (h *hub) open(w http.ResponseWriter, r *http.Request) bool {
 	c := newConnection(h)
 	user, err := h.connect(c, r)
 	if err != nil {
 		refuseError(w, err)
-		return
+		return false
 	}
 	if user != nil {
-		if err := c.accept(user); err != nil {
+		switch err := c.accept(user); {
+		case errors.Is(err, errTooMany):
+			w.Header().Set("Retry-After", "5")
+			refuse(w, http.StatusTooManyRequests, "too many connections")
+			return false
+		case err != nil:
 			h.log.Warn("socket: connection refused", "user", user.ID, "error", err)
 			w.Header().Set("Retry-After", "1")
 			refuse(w, http.StatusServiceUnavailable, "try again later")
-			return
+			return false
 		}
 	}
 	ws, err := upgrader.Upgrade(w, r, nil) // answers the request itself when it fails
 	if err != nil {
 		c.end()
-		return
+		return false
 	}
 	if !h.add(c) {
 		c.refuseOpen(ws)
-		return
+		return false
 	}
 	c.start(ws)
+	return true
 }
 
 // connect decides about a request: a user, Anonymous, or nil when Authenticate

@@ -3,10 +3,16 @@ package socket
 import "github.com/gorilla/websocket"
 
 // The codes with which a server closes a connection. A client learns from the
-// code whether to come back: 1001 and 1011 to 1013 mean come back, after a
-// while; 4000 to 4099 mean come back at once; the rest, 4400 to 4499 among
-// them, mean that the same attempt would fail again. A connection that ends
-// without a code (1006) may come back too.
+// code whether to come back:
+//
+//	1001, 1006, 1011 to 1013   with backoff; 1006 stands for the end of a
+//	                           connection without a code
+//	4000 to 4099               at once, spread over the first step of the backoff
+//	4100 to 4199               after at least 5 seconds
+//	4400 to 4499               never: the same attempt would fail again
+//	the rest                   never, 1000 because the application wants it so
+//
+// A request that is refused with an HTTP status is 1006 to a browser.
 const (
 	// CloseNormal: the application called Close.
 	CloseNormal = websocket.CloseNormalClosure // 1000
@@ -24,6 +30,12 @@ const (
 	// CloseSlow: the client read too slowly and Server.MaxQueued bytes were
 	// waiting for it; these were dropped. Come back, as after CloseMissed.
 	CloseSlow = 4001
+	// CloseTooFast: the client sends more messages than it may.
+	CloseTooFast = 4100
+	// CloseTooMany: the user has Server.MaxPerUser connections already.
+	CloseTooMany = 4101
+	// CloseProtocol: what the client sent is not the protocol that it asked for.
+	CloseProtocol = 4400
 	// CloseUnauthorized: Authenticate refused. Come back with other credentials.
 	CloseUnauthorized = 4401
 	// CloseAuthTimeout: the client did not authenticate within

@@ -29,6 +29,7 @@ type connection struct {
 	authTimer *time.Timer   // nil once accepted
 	closing   bool          // a close frame is queued or written
 	ended     bool
+	goodbye   bool // it is closed for good; see closedWith
 }
 
 func newID() string { return rand.Text() }

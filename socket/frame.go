@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 
@@ -40,6 +41,9 @@ func errorFrame(reason string) frame {
 	}{reason}) // a struct of one string always encodes
 	return frame{opcode: websocket.TextMessage, data: data}
 }
+
+// closeCode returns the code in a close frame.
+func closeCode(f frame) int { return int(binary.BigEndian.Uint16(f.data)) }
 
 func closeFrame(code int, reason string) frame {
 	// A control frame holds 125 bytes, two of which are the code.

@@ -20,10 +20,13 @@ type hub struct {
 	leases   leases
 	reaper   Reaper
 	current  atomic.Pointer[lease]
+	grace    *grace
+	leaving  atomic.Bool    // stopping, though connections may still be opened
 	work     sync.WaitGroup // readers, writers and handlers of the connections
 
 	mu       sync.Mutex
 	stopped  bool
+	opened   int                        // connections that there are or that are being opened
 	rounds   []map[*connection]struct{} // the connections, by the second in which they are pinged
 	next     int                        // the round that takes the next connection
 	subs     map[string]*subscription   // by user
@@ -36,9 +39,11 @@ const syncs = 32
 
 func newHub(ctx context.Context, s *Server) *hub {
 	k := newKeyspace(s.Prefix)
+	config := s.withDefaults()
 	h := &hub{
-		config: s.withDefaults(), keys: k,
+		config: config, keys: k,
 		leases:   leases{s.Redis, k},
+		grace:    newGrace(config.offlineAfter),
 		subs:     map[string]*subscription{},
 		unsynced: map[string]struct{}{},
 		slots:    make(chan struct{}, syncs),
@@ -75,13 +80,26 @@ func (h *hub) enter() bool {
 	return !h.stopped
 }
 
-func (h *hub) stopping() bool {
+// reserve counts a connection that is to be opened, unless there are as many as
+// there may be. When it was not added in the end, unreserve takes it back.
+func (h *hub) reserve() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.stopped
+	if h.maxConnections > 0 && h.opened >= h.maxConnections {
+		return false
+	}
+	h.opened++
+	return true
 }
 
-// add makes the connection one of the hub's, unless the hub is stopping.
+func (h *hub) unreserve() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.opened--
+}
+
+// add makes the connection one of the hub's, for which a place was reserved,
+// unless the hub is stopping.
 func (h *hub) add(c *connection) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -97,7 +115,10 @@ func (h *hub) add(c *connection) bool {
 func (h *hub) remove(c *connection) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.rounds[c.round], c)
+	if _, added := h.rounds[c.round][c]; added {
+		delete(h.rounds[c.round], c)
+		h.opened--
+	}
 }
 
 // connections returns the connections of one round, or of all when it is -1.

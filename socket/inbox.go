@@ -36,6 +36,7 @@ func (h *hub) receive(ctx context.Context, server string) {
 		}
 		messages := streams[0].Messages
 		after = messages[len(messages)-1].ID
+		h.current.Load().census.reached(after)
 		overrun := len(messages) == inboxBatch && h.overrun(ctx, inbox)
 		h.distribute(ctx, messages)
 		if overrun {

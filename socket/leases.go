@@ -15,15 +15,21 @@ const DefaultLease = 10 * time.Second
 // errLeaseOver: the server must take a new lease before it registers anybody.
 var errLeaseOver = errors.New("lease is over")
 
+// errWentBack: Redis has an older state than it had, and the server must tell it
+// everything anew.
+var errWentBack = errors.New("Redis went back to an older state")
+
 // leases is the sorted set of the incarnations of all servers. The score is
-// when the lease ends, in Unix milliseconds of Redis' clock. One that was found
-// dead has a negative score: the time, negated, until when its reaper has it.
+// when the server may be reaped, in Unix milliseconds of Redis' clock: that is
+// when the lease ends and its users' grace, which is each server's own, is over.
+// One that was found dead has a negative score: the time, negated, until when
+// its reaper has it.
 type leases struct {
 	redis redis.UniversalClient
 	keys  keyspace
 }
 
-// takeScript makes a lease.
+// takeScript makes a lease, or lets it end at another time.
 var takeScript = newScript(`
 local t = redis.call('TIME')
 local till = math.floor(t[1] * 1000 + t[2] / 1000) + tonumber(ARGV[2])
@@ -31,10 +37,11 @@ redis.call('ZADD', KEYS[1], till, ARGV[1])
 return till`)
 
 // renewScript extends a lease, also one that is over, but not one that a reaper
-// has taken.
+// has taken. A lease that ends before it did is that of an older state.
 var renewScript = newScript(`
 local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not score or tonumber(score) < 0 then return -1 end
+if tonumber(score) < tonumber(ARGV[3]) then return -2 end
 local t = redis.call('TIME')
 local till = math.floor(t[1] * 1000 + t[2] / 1000) + tonumber(ARGV[2])
 redis.call('ZADD', KEYS[1], till, ARGV[1])
@@ -70,29 +77,51 @@ func (l leases) take(ctx context.Context, server string, d time.Duration) (lease
 	if err != nil {
 		return lease{}, fmt.Errorf("take lease: %w", err)
 	}
-	return lease{server, till}, nil
+	return lease{server, till, &census{}}, nil
 }
 
 // renew extends the lease and the life of the inbox. It returns errLeaseOver
-// when either is gone.
-func (l leases) renew(ctx context.Context, server string, d time.Duration) (lease, error) {
-	till, err := renewScript.Run(ctx, l.redis, []string{l.keys.leases()}, server, d.Milliseconds()).Int64()
-	if err != nil {
+// when either is gone, and errWentBack when Redis knows less than it was told.
+func (l leases) renew(ctx context.Context, old lease, d time.Duration) (lease, error) {
+	till, err := renewScript.Run(ctx, l.redis, []string{l.keys.leases()}, old.server, d.Milliseconds(), old.till).Int64()
+	switch {
+	case err != nil:
 		return lease{}, fmt.Errorf("renew lease: %w", err)
-	}
-	if till < 0 {
+	case till == -2:
+		return lease{}, fmt.Errorf("renew lease: %w", errWentBack)
+	case till < 0:
 		return lease{}, fmt.Errorf("renew lease: %w", errLeaseOver)
 	}
+	before, inbox := old.census.count(), l.keys.inbox(old.server)
+	pipe := l.redis.TxPipeline()
 	// The inbox outlives the lease, or a lease that was late but is renewed
 	// would find it gone.
-	kept, err := l.redis.PExpire(ctx, l.keys.inbox(server), 2*d).Result()
-	if err != nil {
+	kept := pipe.PExpire(ctx, inbox, 2*d)
+	newest := pipe.XRevRangeN(ctx, inbox, "+", "-", 1)
+	users := pipe.SCard(ctx, l.keys.users(old.server))
+	if _, err := pipe.Exec(ctx); err != nil {
 		return lease{}, fmt.Errorf("keep inbox: %w", err)
 	}
-	if !kept {
+	if !kept.Val() || len(newest.Val()) == 0 {
 		return lease{}, fmt.Errorf("keep inbox: %w", errLeaseOver)
 	}
-	return lease{server, till}, nil
+	if err := old.census.compare(before, users.Val(), newest.Val()[0].ID); err != nil {
+		return lease{}, err
+	}
+	return lease{old.server, till, old.census}, nil
+}
+
+// handOver leaves the users of a server that stops to the reapers: they have d
+// to connect to another one. What is sent to them meanwhile is in their logs; an
+// inbox that nobody reads would only fill up.
+func (l leases) handOver(ctx context.Context, server string, d time.Duration) error {
+	if err := takeScript.Run(ctx, l.redis, []string{l.keys.leases()}, server, d.Milliseconds()).Err(); err != nil {
+		return fmt.Errorf("hand users over: %w", err)
+	}
+	if err := l.redis.Del(ctx, l.keys.inbox(server)).Err(); err != nil {
+		return fmt.Errorf("drop inbox: %w", err)
+	}
+	return nil
 }
 
 // claim returns the servers that are dead and that no other reaper deals with.

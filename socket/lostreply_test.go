@@ -223,7 +223,11 @@ func TestOneUserWhoCannotBeReleasedDoesNotKeepTheOthers(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range 50 {
-			if _, _, err := p.register(ctx, fmt.Sprintf("user-%d", i), l, false); err != nil {
+			user := fmt.Sprintf("user-%d", i)
+			if err := p.enroll(ctx, user, l.server); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := p.register(ctx, user, l, false, seat{count: 1}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -58,6 +58,7 @@ func (c *connection) queueClose(f frame) {
 	if c.closing || c.ended {
 		return
 	}
+	c.closedWith(closeCode(f))
 	c.closing = true
 	c.out.held = false
 	c.out.frames = append(c.out.frames, f)

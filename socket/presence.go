@@ -2,6 +2,7 @@ package socket
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -26,14 +27,27 @@ type presence struct {
 //
 // A server whose lease is over may have been reaped already; what it wrote now
 // would stay for ever. So it states until when it has its lease.
+//
+// The directory holds how many connections the user has on each server, as it
+// was when that server last wrote. All servers of an application that limits them
+// write at every change; in any other only the first connection does. Over the
+// limit, if there is one, nothing is changed.
 var registerScript = newScript(`
 local servers, presence, outbox, top = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local server, till, jobs = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local count, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
 local t = redis.call('TIME')
 if t[1] * 1000 + t[2] / 1000 >= till then
   return {'-1', 0}
 end
-redis.call('HSET', servers, server, '1')
+if limit > 0 then
+  local all, entries = count, redis.call('HGETALL', servers)
+  for i = 1, #entries, 2 do
+    if entries[i] ~= server then all = all + tonumber(entries[i + 1]) end
+  end
+  if all > limit then return {'-2', 0} end
+end
+redis.call('HSET', servers, server, count)
 redis.call('PERSIST', top)
 redis.call('PERSIST', presence)
 redis.call('HSET', presence, 'jobs', jobs)
@@ -73,21 +87,34 @@ const presenceRetention = 7 * 24 * time.Hour
 type lease struct {
 	server string
 	till   int64 // Redis' time, in Unix milliseconds
+	census *census
 }
 
-// register puts the user into the server's set, which is what a reaper goes by,
-// and then the server into the user's directory. It returns the sequence of the
-// user's newest message, from which on the server's inbox has them all, and
-// whether the outbox holds transitions.
-func (p presence) register(ctx context.Context, user string, l lease, withJobs bool) (top uint64, unpushed bool, err error) {
-	if err := p.redis.SAdd(ctx, p.keys.users(l.server), user).Err(); err != nil {
-		return 0, false, fmt.Errorf("register user %q: %w", user, err)
+// errTooMany: the user has as many connections as a user may have.
+var errTooMany = errors.New("too many connections")
+
+// enroll puts the user into the server's set, which is what a reaper goes by. It
+// comes before register.
+func (p presence) enroll(ctx context.Context, user, server string) error {
+	if err := p.redis.SAdd(ctx, p.keys.users(server), user).Err(); err != nil {
+		return fmt.Errorf("enroll user %q: %w", user, err)
 	}
+	return nil
+}
+
+// seat is what a server claims for a user: how many connections there are on it,
+// and, unless that is 0, how many there may be on all servers.
+type seat struct{ count, limit int }
+
+// register puts the server into the user's directory, or changes what it has
+// there. It returns the sequence of the user's newest message, from which on the
+// server's inbox has them all, and whether the outbox holds transitions.
+func (p presence) register(ctx context.Context, user string, l lease, withJobs bool, in seat) (top uint64, unpushed bool, err error) {
 	flag := "0"
 	if withJobs {
 		flag = "1"
 	}
-	reply, err := registerScript.Run(ctx, p.redis, p.scriptKeys(user), l.server, l.till, flag).Slice()
+	reply, err := registerScript.Run(ctx, p.redis, p.scriptKeys(user), l.server, l.till, flag, in.count, in.limit).Slice()
 	if err != nil {
 		return 0, false, fmt.Errorf("register user %q: %w", user, err)
 	}
@@ -95,8 +122,11 @@ func (p presence) register(ctx context.Context, user string, l lease, withJobs b
 		return 0, false, fmt.Errorf("register user %q: unexpected reply %v", user, reply)
 	}
 	topText, _ := reply[0].(string)
-	if topText == "-1" {
+	switch topText {
+	case "-1":
 		return 0, false, fmt.Errorf("register user %q: %w", user, errLeaseOver)
+	case "-2":
+		return 0, false, fmt.Errorf("register user %q: %w", user, errTooMany)
 	}
 	if top, err = parseSequence(topText); err != nil {
 		return 0, false, fmt.Errorf("register user %q: %w", user, err)

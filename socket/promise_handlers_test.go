@@ -439,7 +439,7 @@ func TestOneMessageMayBeLargerThanTheQueue(t *testing.T) {
 
 func TestAStoppingServerClosesWithRestart(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
-		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
+		s := serve(t, &Server{Redis: rdb, UnregisterOnStop: true, Handlers: Handlers{OnConnect: byQuery}})
 		d := dial(t, s.URL+"?user=ada")
 		closed := make(chan error, 1)
 		go func() {

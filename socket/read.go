@@ -2,6 +2,7 @@ package socket
 
 import (
 	"context"
+	"errors"
 	"time"
 	"unicode/utf8"
 
@@ -17,6 +18,7 @@ func (c *connection) read() {
 	for c.alive() == nil {
 		opcode, data, err := c.ws.ReadMessage()
 		if err != nil {
+			c.brokenOff(err)
 			return
 		}
 		if opcode == websocket.TextMessage && !utf8.Valid(data) {
@@ -95,7 +97,10 @@ func (c *connection) authenticate(ctx context.Context, m *Message) {
 		c.tell(err)
 		c.finish(closeFrame(CloseUnauthorized, "not authenticated"))
 	case user != nil:
-		if err := c.accept(user); err != nil {
+		switch err := c.accept(user); {
+		case errors.Is(err, errTooMany):
+			c.finish(closeFrame(CloseTooMany, "too many connections"))
+		case err != nil:
 			c.hub.log.Warn("socket: connection closed: its user could not be registered", "user", user.ID, "error", err)
 			c.finish(closeFrame(CloseTryLater, "try again later"))
 		}

@@ -12,9 +12,12 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Reaper takes the users of servers that died out of their directories, and so
-// makes OnOffline run for those who have no other connection. Every Server runs
-// one; a worker should too, for when no server is left. Any number may run.
+// Reaper takes the users of servers that were killed, or that stopped and left
+// some to come back elsewhere, out of their directories, and so makes OnOffline
+// run for those who have no other connection. It does so when Server.Lease and
+// Server.OfflineAfter of that server are over, which it reads from Redis. Every
+// Server runs one; a worker should too, for when no server is left. Any number
+// may run.
 type Reaper struct {
 	// Redis is where the servers have their leases. Required.
 	Redis redis.UniversalClient
@@ -79,7 +82,12 @@ func (r *Reaper) reap(ctx context.Context, log *slog.Logger) error {
 	p := presence{r.Redis, k, r.jobs()}
 	var failed error
 	for _, server := range dead {
-		n, err := p.release(ctx, server)
+		// One that stopped has taken its inbox with it.
+		inboxes, err := r.Redis.Exists(ctx, k.inbox(server)).Result()
+		users := 0
+		if err == nil {
+			users, err = p.release(ctx, server)
+		}
 		if err == nil {
 			err = l.drop(ctx, server)
 		}
@@ -87,7 +95,11 @@ func (r *Reaper) reap(ctx context.Context, log *slog.Logger) error {
 			failed = errors.Join(failed, fmt.Errorf("server %s: %w", server, err))
 			continue
 		}
-		log.Warn("socket: server is dead, its users were released", "server", server, "users", n)
+		if inboxes == 0 {
+			log.Info("socket: the last users of a stopped server were released", "server", server, "users", users)
+			continue
+		}
+		log.Warn("socket: server is dead, its users were released", "server", server, "users", users)
 	}
 	return failed
 }

@@ -15,9 +15,10 @@ const (
 	stopTimeout = 10 * time.Second       // for what a stopping server has to tell Redis
 )
 
-// begin takes the first lease.
+// begin takes a lease under a new name. What Redis is told under it holds for the
+// lease and, after its end, for as long as users may be away.
 func (h *hub) begin(ctx context.Context) error {
-	l, err := h.leases.take(ctx, newID(), h.lease)
+	l, err := h.leases.take(ctx, newID(), h.lease+h.offlineAfter)
 	if err != nil {
 		return err
 	}
@@ -27,15 +28,18 @@ func (h *hub) begin(ctx context.Context) error {
 
 // run serves until ctx is cancelled and everything has stopped.
 func (h *hub) run(ctx context.Context) {
-	var background sync.WaitGroup
-	background.Go(func() { h.pings(ctx) })
-	background.Go(func() { _ = h.reaper.Run(ctx) }) // returns nil
-	// These two go on while the connections are closed: messages that were
+	// All of it goes on while the connections are closed: messages that were
 	// accepted are still delivered, and leaving users are still told of.
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var background sync.WaitGroup
+	background.Go(func() { h.pings(serving) })
+	background.Go(func() { _ = h.reaper.Run(serving) }) // returns nil
 	background.Go(func() { h.serve(serving) })
 	background.Go(func() { h.keepTelling(serving) })
+	background.Go(func() { h.endGraces(serving) })
 	<-ctx.Done()
+	h.leaving.Store(true)
+	pause(serving, h.shutdownDelay)
 	h.closeAll()
 	stop()
 	background.Wait()
@@ -49,17 +53,18 @@ func (h *hub) serve(ctx context.Context) {
 		reading, stop := context.WithCancel(ctx)
 		var reader sync.WaitGroup
 		reader.Go(func() { h.receive(reading, server) })
-		h.keepLease(ctx, server)
+		err := h.keepLease(ctx)
 		stop()
 		h.wake(server)
 		reader.Wait()
 		if ctx.Err() != nil {
 			return
 		}
-		h.log.Warn("socket: lease was lost, registering all users anew", "server", server)
+		// The old name is left to the reapers: there may be users under it of
+		// whose leaving Redis no longer knows.
+		h.log.Warn("socket: registering all users anew", "server", server, "reason", err)
 		for ctx.Err() == nil {
-			err := h.begin(ctx)
-			if err == nil {
+			if err = h.begin(ctx); err == nil {
 				break
 			}
 			h.log.Error("socket: take a new lease", "error", err)
@@ -80,21 +85,22 @@ func (h *hub) wake(server string) {
 	}).Err()
 }
 
-// keepLease renews the lease until it is lost or ctx is cancelled.
-func (h *hub) keepLease(ctx context.Context, server string) {
+// keepLease renews the lease until ctx is cancelled or the server has to begin
+// anew; it returns why.
+func (h *hub) keepLease(ctx context.Context) error {
 	wait := h.lease * 3 / 10
 	for {
 		pause(ctx, wait)
 		if ctx.Err() != nil {
-			return
+			return ctx.Err()
 		}
-		l, err := h.leases.renew(ctx, server, h.lease)
+		l, err := h.leases.renew(ctx, *h.current.Load(), h.lease+h.offlineAfter)
 		switch {
 		case err == nil:
 			h.current.Store(&l)
 			wait = h.lease * 3 / 10
-		case errors.Is(err, errLeaseOver):
-			return
+		case errors.Is(err, errLeaseOver), errors.Is(err, errWentBack):
+			return err
 		case ctx.Err() == nil:
 			h.log.Warn("socket: renew lease", "error", err)
 			wait = min(retryPause, h.lease/10)
@@ -112,49 +118,41 @@ func (h *hub) keepTelling(ctx context.Context) {
 	}
 }
 
-// closeAll closes every connection and waits until all have ended and their
-// handlers have returned.
-func (h *hub) closeAll() {
-	h.mu.Lock()
-	h.stopped = true
-	h.mu.Unlock()
-	conns := h.connections(-1)
-	for _, c := range conns {
-		c.finish(closeFrame(CloseRestart, "the server is restarting"))
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		h.work.Wait()
-	}()
-	force := time.AfterFunc(closeReply, func() {
-		for _, c := range conns {
-			c.end()
+// endGraces takes the users out of presence who did not come back in time.
+func (h *hub) endGraces(ctx context.Context) {
+	for h.offlineAfter > 0 {
+		users, next := h.grace.over(time.Now())
+		// What Redis cannot be told now, keepTelling tells it.
+		if err := h.syncUsers(ctx, users); err != nil && ctx.Err() == nil {
+			h.log.Warn("socket: Redis is behind", "error", err)
 		}
-	})
-	defer force.Stop()
-	select {
-	case <-done:
-	case <-time.After(h.drain):
-		h.log.Warn("socket: handlers are still running, their contexts are cancelled")
+		pause(ctx, next)
+		if ctx.Err() != nil {
+			return
+		}
 	}
-	h.cancel()
-	<-done
 }
 
-// leaveRedis takes out of Redis what is left of this server. What Redis cannot be
-// told, a reaper does.
+// leaveRedis takes out of Redis what is left of this server, but for the users
+// who may be coming back to another one: these a reaper takes out, as it does
+// what Redis cannot be told now.
 func (h *hub) leaveRedis() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.base), stopTimeout)
 	defer cancel()
+	if h.unregisterOnStop {
+		h.grace.clear()
+	}
 	h.syncAll()
 	err := h.sync(ctx)
 	server := h.current.Load().server
-	if err == nil {
-		_, err = h.presence.release(ctx, server)
-	}
-	if err == nil {
-		err = h.leases.drop(ctx, server)
+	switch {
+	case err != nil:
+	case !h.grace.empty():
+		err = h.leases.handOver(ctx, server, h.offlineAfter)
+	default:
+		if _, err = h.presence.release(ctx, server); err == nil {
+			err = h.leases.drop(ctx, server)
+		}
 	}
 	if err != nil {
 		h.log.Warn("socket: left in Redis for a reaper", "server", server, "error", err)

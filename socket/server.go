@@ -26,7 +26,7 @@ const (
 // Server holds the WebSocket connections of one process. It is an http.Handler,
 // to be mounted where clients connect, that answers 503 unless Run is running.
 // Set the fields before Run. A field that is left at zero has its default; one
-// that is negative has it too.
+// that is negative has it too, unless it says something else.
 type Server struct {
 	// Redis is what connects the servers and senders of the application.
 	// Required; Redis 7.0 or later.
@@ -63,21 +63,54 @@ type Server struct {
 	// AuthTimeout is how long a client has to authenticate, from the moment of
 	// the upgrade.
 	AuthTimeout time.Duration
+	// MaxConnections is how many connections the server takes at a time, those
+	// that are not authenticated yet included; more are answered with 503. 0 means
+	// any number.
+	MaxConnections int
+	// MaxPerUser is how many connections a user may have at a time, on all servers
+	// together: one more is answered with 429 when OnConnect said who the user is,
+	// and else closed with CloseTooMany. Those of a server that was killed count
+	// until it is reaped. 0 means any number, and saves Redis from being told of
+	// every connection instead of each user's first and last; so all servers of an
+	// application must have it, or none.
+	MaxPerUser int
+
 	// Lease is how long the other servers and the workers wait for a sign of
 	// life of this one until they declare its users disconnected.
 	Lease time.Duration
-	// Drain is how long Run waits for handlers when it stops; then it cancels
-	// their contexts.
+	// OfflineAfter is how long a user whose last connection broke, or whose server
+	// was stopped or killed, counts as online: who is back within that time, on
+	// any server, was never offline. It begins when the connection has ended, or
+	// the lease of a killed server. A user who closed the last connection with
+	// 1000 or no code, or whose connection the application closed, is offline at
+	// once; a page that is reloaded or left sends 1001. Negative means that
+	// everybody is offline at once.
+	OfflineAfter time.Duration
+	// UnregisterOnStop has Run take every user out of presence when it stops,
+	// without OfflineAfter. It is for a Redis that ends with the process.
+	UnregisterOnStop bool
+	// ShutdownDelay is how long Run goes on as before when it is to stop, with
+	// Ready false, so that load balancers notice and send nobody any more. Zero or
+	// negative means no time.
+	ShutdownDelay time.Duration
+	// CloseSpread is the longest time over which Run closes the connections when
+	// it stops, so that their clients do not come to the other servers all at
+	// once. Few connections take less, 1 ms each. Negative means at once.
+	CloseSpread time.Duration
+	// Drain is how long Run waits for handlers when it stops, after the
+	// connections were closed; then it cancels their contexts.
 	Drain time.Duration
 
 	running atomic.Bool
 	hub     atomic.Pointer[hub] // while connections can be opened
 }
 
-// Run serves connections until ctx is cancelled. Then it refuses new ones,
-// closes those that it has with CloseRestart, waits for the handlers that are
-// running, takes its users out of presence, and returns nil. It returns an error
-// when Redis cannot be reached at the start; later it goes on trying.
+// Run serves connections until ctx is cancelled. Then, after ShutdownDelay, it
+// refuses new ones, closes those that it has with CloseRestart, waits for the
+// handlers that are running, and returns nil. Users whom it sent away have
+// OfflineAfter to connect to another server; those who do not are taken out of
+// presence by a Reaper. It returns an error when Redis cannot be reached at the
+// start; later it goes on trying.
 //
 // The values of ctx, though not its cancellation, are in the context of every
 // handler.
@@ -106,7 +139,7 @@ func (s *Server) Run(ctx context.Context) error {
 // stopping.
 func (s *Server) Ready() bool {
 	h := s.hub.Load()
-	return h != nil && !h.stopping()
+	return h != nil && !h.leaving.Load()
 }
 
 // withDefaults returns a copy of the configuration in which every limit is set.
@@ -116,6 +149,9 @@ func (s *Server) withDefaults() config {
 		maxMessage: s.MaxMessage, maxQueued: s.MaxQueued,
 		ping: s.PingInterval, pong: s.PongTimeout, write: s.WriteTimeout, auth: s.AuthTimeout,
 		lease: s.Lease, drain: s.Drain,
+		maxConnections: s.MaxConnections, maxPerUser: max(0, s.MaxPerUser),
+		offlineAfter: orDefault(s.OfflineAfter, DefaultOfflineAfter), unregisterOnStop: s.UnregisterOnStop,
+		shutdownDelay: s.ShutdownDelay, closeSpread: orDefault(s.CloseSpread, DefaultCloseSpread),
 	}
 	if c.maxMessage <= 0 {
 		c.maxMessage = DefaultMaxMessage
@@ -134,6 +170,14 @@ func (s *Server) withDefaults() config {
 	return c
 }
 
+// orDefault is for a time that may be none, which is said by a negative one.
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return max(0, d)
+}
+
 // config is a Server's configuration with every default filled in.
 type config struct {
 	handlers                              Handlers
@@ -141,5 +185,9 @@ type config struct {
 	log                                   *slog.Logger
 	maxMessage                            int64
 	maxQueued                             int
+	maxConnections, maxPerUser            int // 0: any number
 	ping, pong, write, auth, lease, drain time.Duration
+	offlineAfter                          time.Duration
+	unregisterOnStop                      bool
+	shutdownDelay, closeSpread            time.Duration
 }
