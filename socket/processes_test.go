@@ -29,6 +29,7 @@ const (
 	redisVariable  = "SOCKET_TEST_REDIS"  // address
 	senderVariable = "SOCKET_TEST_SENDER" // address of the Redis that Send goes through
 	failVariable   = "SOCKET_TEST_FAIL"   // how many in a hundred presence handlers fail
+	leaseVariable  = "SOCKET_TEST_LEASE"  // Server.Lease
 )
 
 // burst is a job that sends messages to users by turns.
@@ -84,7 +85,8 @@ func record(ctx context.Context, rdb *redis.Client, user, what string) error {
 }
 
 func socketMain(ctx context.Context, rdb *redis.Client, h Handlers) error {
-	s := &Server{Redis: rdb, Handlers: h, Jobs: jobs.NewClient(rdb), Logger: quiet}
+	lease, _ := time.ParseDuration(os.Getenv(leaseVariable)) // the default when it is not set
+	s := &Server{Redis: rdb, Handlers: h, Jobs: jobs.NewClient(rdb), Lease: lease, Logger: quiet}
 	s.Jobs.Handles = []jobs.Handler{h.Presence(rdb, "")}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
