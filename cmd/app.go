@@ -73,6 +73,16 @@ type App struct {
 	// DASHBOARD_PASSWORD.
 	DashboardPassword string
 
+	// ConfigureSocket changes the socket server before it runs: its limits and
+	// times, such as MaxPerUser. Redis, Prefix, Handlers, Jobs, Origins, Logger,
+	// ShutdownDelay and UnregisterOnStop are set when it is called.
+	ConfigureSocket func(*socket.Server)
+
+	// ShutdownDelay is how long the program goes on to serve requests and sockets
+	// when it is to stop, with /readyz failing, so that load balancers notice before
+	// anybody is refused. Main takes it from SHUTDOWN_DELAY. Zero means no time.
+	ShutdownDelay time.Duration
+
 	// Drain is how long jobs that are running when the program stops may go on.
 	// After that their contexts are cancelled, and the jobs go back to their
 	// queues. Zero means the default of jobs.Worker.

@@ -40,6 +40,9 @@
 //	                     when REDIS_URL is unset
 //	ALLOWED_ORIGINS      origins whose pages may open sockets besides the program's own,
 //	                     separated by commas
+//	SHUTDOWN_DELAY       how long a process that is to stop goes on serving, with
+//	                     /readyz failing, such as 5s, so that load balancers notice.
+//	                     Default: no time
 //	DASHBOARD_PASSWORD   opens /monitoring and /metrics to whoever gives it by HTTP Basic
 //	                     authentication. Without it they are there only when the
 //	                     process listens on a loopback address or REDIS_URL is
@@ -60,8 +63,10 @@
 // is one line on standard error and exit status 1. Later, a process outlives an
 // absence of Redis.
 //
-// SIGTERM and SIGINT stop it with status 0: no more requests, connections, ticks and
-// jobs are taken, sockets are closed with code 1012, and what is running may finish: up to 10
+// SIGTERM and SIGINT stop it with status 0: no more ticks and jobs are taken, and,
+// after SHUTDOWN_DELAY, no more requests and connections. Sockets are closed with code
+// 1012, many of them spread over two seconds, and what is running may finish: up to 10
 // seconds for requests, 15 for handlers of messages, and App.Drain for jobs, which
-// then go back to their queues. A second signal ends the process at once with status 1.
+// then go back to their queues. Users who are back within three seconds, in another
+// process, were never offline. A second signal ends the process at once with status 1.
 package cmd

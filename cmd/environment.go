@@ -1,6 +1,10 @@
 package cmd
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // fromEnvironment sets the fields that the environment has values for.
 func (a *App) fromEnvironment(getenv func(string) string, names []string) error {
@@ -14,6 +18,13 @@ func (a *App) fromEnvironment(getenv func(string) string, names []string) error 
 		if origin = strings.TrimSpace(origin); origin != "" {
 			a.Origins = append(a.Origins[:len(a.Origins):len(a.Origins)], origin)
 		}
+	}
+	if delay := getenv("SHUTDOWN_DELAY"); delay != "" {
+		d, err := time.ParseDuration(delay)
+		if err != nil || d < 0 {
+			return fmt.Errorf("SHUTDOWN_DELAY %q is not a time such as 5s", delay)
+		}
+		a.ShutdownDelay = d
 	}
 	return a.addrFromEnvironment(getenv("HOST"), getenv("PORT"), names)
 }

@@ -100,6 +100,8 @@ Environment
                       REDIS_URL is unset
   ALLOWED_ORIGINS     origins whose pages may open sockets besides the program's
                       own, separated by commas
+  SHUTDOWN_DELAY      how long to go on serving when stopping, with /readyz failing,
+                      such as 5s; default: no time
   DASHBOARD_PASSWORD  password of the dashboard and of /metrics, for any user name.
                       Without one they are there only when the program listens on
                       a loopback address or REDIS_URL is unset, and are open only

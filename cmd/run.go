@@ -32,9 +32,10 @@ const (
 // Run reads neither the environment nor the command line and handles no signals.
 // Main does.
 //
-// To stop, it takes no more requests, connections, ticks and jobs, closes the sockets
-// with code 1012, and waits: up to 10 seconds for requests in flight, 15 for the
-// handlers of messages, and Drain for running jobs. An embedded Redis ends last, when
+// To stop, /readyz fails, for ShutdownDelay; then it takes no more requests and
+// connections, closes the sockets with code 1012, and waits: up to 10 seconds for requests in flight, 15 for the
+// handlers of messages, and Drain for running jobs. Ticks and jobs are not taken from
+// the beginning. Users have a moment to come back to another process. An embedded Redis ends last, when
 // the leaving of the users has been handled as well.
 func (a App) Run(ctx context.Context, names ...string) error {
 	if a.Listener != nil {
@@ -135,14 +136,20 @@ func (p *process) sockets() *socket.Server {
 			return authenticate(r.WithContext(ctx))
 		}
 	}
-	return &socket.Server{Redis: p.store.client, Prefix: p.app.Prefix, Handlers: h, Jobs: p.jobs,
-		Origins: p.app.Origins, Logger: p.app.Logger}
+	s := &socket.Server{Redis: p.store.client, Prefix: p.app.Prefix, Handlers: h, Jobs: p.jobs,
+		Origins: p.app.Origins, Logger: p.app.Logger, ShutdownDelay: p.app.ShutdownDelay,
+		UnregisterOnStop: p.store.embedded != nil} // nobody comes back to a Redis that has ended
+	if p.app.ConfigureSocket != nil {
+		p.app.ConfigureSocket(s)
+	}
+	return s
 }
 
 // web returns the server of what this process has to serve: everything in the web
 // role, the sockets in the socket role, health and metrics in any case.
 func (p *process) web(sockets http.Handler) *web.Server {
-	s := &web.Server{Listener: p.listener, Redis: p.store.client, Socket: sockets, Logger: p.app.Logger}
+	s := &web.Server{Listener: p.listener, Redis: p.store.client, Socket: sockets,
+		ShutdownDelay: p.app.ShutdownDelay, Logger: p.app.Logger}
 	monitored := p.app.DashboardPassword != "" || p.store.embedded != nil || onLoopback(p.listener)
 	if monitored {
 		s.Metrics = &web.Metrics{Redis: p.store.client, Password: p.app.DashboardPassword}
