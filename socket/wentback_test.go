@@ -184,3 +184,30 @@ func TestARestartFromAnOlderStateIsNoticed(t *testing.T) {
 	}
 	redistest.Eventually(t, 3*patience, "who left before the restart to be offline again", func() bool { return !online(t, ctx, "gone") })
 }
+
+// Redis goes back while a user is being taken out: after the server has left the
+// directory, and before it leaves the user out of its set.
+func TestAUserWhoLeavesWhileRedisGoesBackIsOffline(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		k := newKeyspace("")
+		var once sync.Once
+		var s *running
+		other := intercepted(t, rdb, func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+			if cmd.Name() == "srem" {
+				once.Do(func() {
+					server := s.current().current.Load().server
+					if err := errors.Join(rdb.HSet(ctx, k.servers("ada"), server, 1).Err(), rdb.HSet(ctx, k.presence("ada"), "online", 1).Err()); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			return next(ctx, cmd)
+		})
+		s = serve(t, &Server{Redis: other, OfflineAfter: -1, Handlers: Handlers{OnConnect: byQuery}})
+		dial(t, s.URL+"?user=ada").Close()
+		redistest.Eventually(t, patience, "the user to be forgotten", func() bool { return s.current().find("ada") == nil })
+		if online(t, outside(rdb), "ada") || len(directory(t, rdb, "ada")) > 0 {
+			t.Error("the user is still online")
+		}
+	})
+}
