@@ -75,7 +75,7 @@ func launch(t *testing.T, env []string, roles ...string) *program {
 func cleanEnv() []string {
 	return slices.DeleteFunc(os.Environ(), func(s string) bool {
 		name, _, _ := strings.Cut(s, "=")
-		return slices.Contains([]string{"REDIS_URL", "PORT", "HOST", "ALLOWED_ORIGINS", "DASHBOARD_PASSWORD"}, name)
+		return slices.Contains([]string{"REDIS_URL", "PORT", "HOST", "ALLOWED_ORIGINS", "DASHBOARD_PASSWORD", "SHUTDOWN_DELAY"}, name)
 	})
 }
 

@@ -81,6 +81,7 @@ var changed = map[string]func(*cmd.App){
 	"short drain":       func(a *cmd.App) { a.Drain = 50 * time.Millisecond },
 	"nothing to do":     func(a *cmd.App) { *a = cmd.App{} },
 	"prefix":            func(a *cmd.App) { a.Prefix = "other" },
+	"one socket each":   func(a *cmd.App) { a.ConfigureSocket = func(s *socket.Server) { s.MaxPerUser = 1 } },
 	"socket for anyone": func(a *cmd.App) { a.Authenticate = nil },
 }
 

@@ -122,3 +122,47 @@ func TestProgramOutlivesRedis(t *testing.T) {
 		t.Errorf("exit status %d", status)
 	}
 }
+
+func TestStopIsAnnouncedByReadyz(t *testing.T) {
+	t.Parallel()
+	eachRedis(t, func(t *testing.T, env []string) {
+		p := start(t, append(env, "SHUTDOWN_DELAY=1s"))
+		conn, _ := p.dial("ann")
+		p.signal(syscall.SIGTERM)
+		p.eventually("the program not to be ready", func() bool { status, _ := p.get("/readyz"); return status == 503 })
+		if status, _ := p.get("/"); status != 200 {
+			t.Errorf("/ while it is stopping: %d", status)
+		}
+		late, res := p.dial("bob")
+		if late == nil {
+			t.Fatalf("a socket while it is stopping: %d", res.StatusCode)
+		}
+		for _, c := range []*websocket.Conn{conn, late} {
+			if code := p.closeCode(c); code != websocket.CloseServiceRestart {
+				t.Errorf("close code %d, want 1012", code)
+			}
+		}
+		if status := p.status(); status != 0 {
+			t.Errorf("exit status %d: %s", status, p.errors())
+		}
+	})
+}
+
+func TestSocketServerIsConfigured(t *testing.T) {
+	t.Parallel()
+	p := start(t, []string{"PORT=0", changes + "=one socket each"})
+	p.dial("ann")
+	if _, res := p.dial("ann"); res.StatusCode != 429 {
+		t.Errorf("second connection: %d, want 429", res.StatusCode)
+	}
+}
+
+func TestInvalidShutdownDelay(t *testing.T) {
+	t.Parallel()
+	for _, delay := range []string{"5", "soon", "-1s"} {
+		p := launch(t, []string{"PORT=0", "SHUTDOWN_DELAY=" + delay})
+		if status := p.status(); status != 1 || !strings.Contains(p.errors(), "SHUTDOWN_DELAY") {
+			t.Errorf("%s: exit status %d: %s", delay, status, p.errors())
+		}
+	}
+}

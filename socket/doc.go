@@ -39,10 +39,17 @@
 //
 // A command that a network holds back and delivers after its sender has given up
 // and repeated it, which a lost connection alone does not do, can double a message
-// or leave a wrong entry in a directory until the server stops. A Redis that loses
-// the last moment before a crash, as it may with appendfsync everysec, forgets the
-// connections that were opened in that moment: their users are reached again when
-// they reconnect.
+// or leave a wrong entry in a directory until the server stops.
+//
+// A Redis that loses the last moment before a crash, as it may with appendfsync
+// everysec, or goes back further, forgets connections that were opened and messages
+// that were sent in that time. Servers compare what it has with what they told it,
+// at every beat of their lease, which is three tenths of it: then they register all
+// their users anew, and close with CloseMissed the connections that have messages
+// which it has forgotten. Until then some users may count as offline and not be
+// reached. Only when it forgot exactly as many comings as goings of the last few
+// seconds, and nothing else that shows, are these users not reached until they
+// reconnect.
 //
 // A handler's error is told to the client in its own words. Do not return what a
 // client must not read.
@@ -53,18 +60,41 @@
 // It writes a user into a set of its own before it enters the user's directory,
 // and removes it after the transitions were pushed as jobs; a Reaper, of which
 // every server and every worker runs one, walks that set when the lease is over.
-// So a user whose server was killed is offline after the lease and about a
-// second, and a transition that was recorded is never lost. Transitions of one
+// So a transition that was recorded is never lost. Transitions of one
 // user are numbered and run in order, and the number of the last one that
 // succeeded is kept, so that a job that was pushed twice calls its handler once.
 // The handler is called again only when its worker dies after the handler's
 // success and before that is recorded.
 //
-// A server that was stopped for longer than its lease registers its users anew
-// when it continues; they were offline in between.
+// A user whose last connection broke, or whose server is stopped or killed, has
+// Server.OfflineAfter to come back, to any server: there is no transition then. The
+// server goes on to hold who was connected to it; one that stops leaves these users
+// to the reapers, and one that is killed is reaped when its lease and that time are
+// over. So after a kill nobody stays online for longer than the lease, that time,
+// and about a second. What is sent to a user meanwhile is in the log. A client that
+// says goodbye, and one that the application closes, is offline at once.
+//
+// A server that is suspended for longer than its lease and that time registers its
+// users anew when it continues; they were offline in between.
+//
+// # Stopping
+//
+// A server that is to stop is first no longer Ready, for Server.ShutdownDelay. Then
+// it refuses new connections and closes its own with CloseRestart, many of them
+// spread over Server.CloseSpread. Clients have a second to take what was sent to
+// them and to answer. Handlers that are running finish, within Server.Drain.
+//
+// # Limits
+//
+//	Server.MaxConnections   a request is refused with 503
+//	Server.MaxPerUser       a request is refused with 429, a connection that
+//	                        Authenticate accepted is closed with CloseTooMany
+//	Server.MaxMessage       the connection is closed with CloseTooBig
+//	Server.MaxQueued        the connection is closed with CloseSlow
+//	Server.AuthTimeout      the connection is closed with CloseAuthTimeout
 //
 // # Closing
 //
-// The codes with which a server closes a connection tell a client whether to
-// come back; see CloseRestart and the constants beside it.
+// The codes with which a server closes a connection tell a client whether to come
+// back, and when; see CloseRestart and the constants beside it.
 package socket

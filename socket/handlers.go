@@ -40,7 +40,8 @@ type Handlers struct {
 	OnMessage func(ctx context.Context, m *Message) error
 
 	// OnOnline is called when a user's first connection was authenticated and
-	// OnOffline when the last one has gone. They run as jobs in a worker, for one
+	// OnOffline when the last one has gone, and Server.OfflineAfter is over if the
+	// user did not say goodbye. They run as jobs in a worker, for one
 	// user in the order of the transitions, and are retried until they succeed.
 	OnOnline  func(ctx context.Context, userID string) error
 	OnOffline func(ctx context.Context, userID string) error

@@ -15,13 +15,15 @@ import (
 // These tests lose replies of Redis one at a time, where it hurts.
 
 // interception is a client's hook that may answer a command in Redis' place, or
-// after it.
+// after it. It is shown the first command of a pipeline.
 type interception func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error
 
 func (i interception) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (i interception) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		return i(ctx, cmds[0], func(ctx context.Context, _ redis.Cmder) error { return next(ctx, cmds) })
+	}
 }
 
 func (i interception) ProcessHook(next redis.ProcessHook) redis.ProcessHook {

@@ -152,10 +152,19 @@ func (p presence) unregister(ctx context.Context, user, server string) (unpushed
 }
 
 // forget takes the user out of the server's set. The outbox must be empty then:
-// nobody looks for the user's transitions after that.
+// nobody looks for the user's transitions after that. When Redis went back since
+// the server left the directory, it may be there again, and would stay for ever:
+// forget returns an error that wraps errWentBack, and the server has to leave once
+// more.
 func (p presence) forget(ctx context.Context, user, server string) error {
-	if err := p.redis.SRem(ctx, p.keys.users(server), user).Err(); err != nil {
+	pipe := p.redis.Pipeline()
+	pipe.SRem(ctx, p.keys.users(server), user)
+	there := pipe.HExists(ctx, p.keys.servers(userChannel(user)), server)
+	if _, err := pipe.Exec(ctx); err != nil {
 		return fmt.Errorf("forget user %q: %w", user, err)
+	}
+	if there.Val() {
+		return fmt.Errorf("forget user %q: %w", user, errWentBack)
 	}
 	return nil
 }

@@ -245,8 +245,9 @@ func TestAUserOfAKilledServerWhoIsBackInTimeWasNotOffline(t *testing.T) {
 		back := dial(t, two.line+"?user=back")
 		redistest.Eventually(t, 30*time.Second, "the other user to be offline", func() bool { return !online(t, ctx, "gone") })
 		took := time.Since(killed)
-		// The last beat was at most three tenths of the lease before the kill.
-		if least, most := lease*7/10-100*time.Millisecond+DefaultOfflineAfter, lease+DefaultOfflineAfter+3*time.Second; took < least || took > most {
+		// The last beat was at most three tenths of the lease before the kill. A
+		// reaper that was held up, on a busy machine, waits for reapGrace.
+		if least, most := lease*7/10-100*time.Millisecond+DefaultOfflineAfter, lease+DefaultOfflineAfter+3*time.Second+reapGrace; took < least || took > most {
 			t.Errorf("offline %v after the kill, want %v to %v", took, least, most)
 		}
 		t.Logf("offline %v after the kill; lease %v, grace %v", took.Round(10*time.Millisecond), lease, DefaultOfflineAfter)

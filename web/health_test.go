@@ -85,3 +85,26 @@ func TestNotReadyBeforeTheSocketsAre(t *testing.T) {
 		}
 	})
 }
+
+func TestNotReadyForAMomentBeforeItStops(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		const delay = time.Second
+		s := start(t, t.Context(), &web.Server{Redis: rdb, ShutdownDelay: delay})
+		redistest.Eventually(t, 10*time.Second, "/readyz to be 200", func() bool { return s.get("/readyz").status == 200 })
+		began, stopped := time.Now(), make(chan error)
+		go func() { stopped <- s.stop() }()
+		redistest.Eventually(t, delay, "/readyz to be 503", func() bool {
+			got := s.get("/readyz")
+			return got.status == 503 && got.body == `{"error":"stopping"}`
+		})
+		if got := s.get("/healthz"); got.status != 200 {
+			t.Errorf("/healthz while it stops: got %+v", got)
+		}
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took < delay {
+			t.Errorf("it stopped after %v", took)
+		}
+	})
+}
