@@ -1,0 +1,93 @@
+package client
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// link is one WebSocket. The goroutine of Run reads it; one that writes exists
+// only while there is something to write.
+type link struct {
+	ws   *websocket.Conn
+	conn *idleConn
+	work sync.WaitGroup // every goroutine that uses the link, besides that of Run
+
+	// The goroutine of Run uses these.
+	advice time.Duration // when to come back
+	said   string        // the last error, while it was not accepted
+
+	// The Client's mutex guards these.
+	heartbeat time.Duration // how often each side says something; 0 until accepted
+	accepted  bool
+	writing   bool // a writer is running
+	beatDue   bool // it is to say that the client is there
+	leaving   bool // it is to close the connection when the buffer is empty
+	closed    bool // it has done so
+	ended     bool // nothing may be started on the link any more
+	handling  bool // a handler is running
+	spoke     time.Time
+	timer     *time.Timer // of keepAlive
+	armed     bool
+	farewell  *time.Timer // set by leave
+}
+
+// readBuffers are shared, since a client needs one only while a frame arrives.
+var readBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// largestKept bounds the buffers that are kept for other frames.
+const largestKept = 64 << 10
+
+// read returns the next frame. An error that is not a *CloseError, ErrTooBig or
+// *badFrame means that the connection broke.
+func (l *link) read() (frame, error) {
+	opcode, r, err := l.ws.NextReader()
+	if err != nil {
+		return frame{}, l.readError(err)
+	}
+	buffer := readBuffers.Get().(*bytes.Buffer)
+	defer func() {
+		if buffer.Cap() <= largestKept {
+			buffer.Reset()
+			readBuffers.Put(buffer)
+		}
+	}()
+	if _, err := buffer.ReadFrom(r); err != nil {
+		return frame{}, l.readError(err)
+	}
+	f, err := parse(opcode == websocket.BinaryMessage, buffer.Bytes())
+	if err != nil {
+		return frame{}, &badFrame{err}
+	}
+	return f, nil
+}
+
+// badFrame tells that the server broke the protocol.
+type badFrame struct{ err error }
+
+func (b *badFrame) Error() string { return "socket client: frame of the server: " + b.err.Error() }
+func (b *badFrame) Unwrap() error { return b.err }
+
+func (l *link) readError(err error) error {
+	var closed *websocket.CloseError
+	switch {
+	case errors.As(err, &closed):
+		return &CloseError{Code: closed.Code, Reason: closed.Text}
+	case errors.Is(err, websocket.ErrReadLimit):
+		return fmt.Errorf("%w: a frame of the server", ErrTooBig)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("socket client: nothing heard for %v: %w", l.conn.idle, err)
+	}
+	return fmt.Errorf("socket client: read: %w", err)
+}
+
+// say writes a close frame, as far as that goes in a moment.
+func (l *link) say(code int, reason string) {
+	frame := websocket.FormatCloseMessage(code, reason)
+	_ = l.ws.WriteControl(websocket.CloseMessage, frame, time.Now().Add(time.Second))
+}

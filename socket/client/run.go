@@ -1,0 +1,224 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+)
+
+// Run connects and stays connected until ctx is cancelled; then it writes what is
+// in the buffer, closes the connection and returns nil, after the handler that is
+// running has returned. When the server says that coming back is of no use it
+// returns an error: a *CloseError, an *HTTPError (either matches ErrUnauthorized
+// where credentials were refused), ErrNoProtocol or ErrTooBig. Everything else it
+// tries again.
+//
+// Afterwards Send and Request fail with ErrClosed, until Run is called again,
+// which is allowed, with other credentials for instance. It goes on from the
+// positions and with the messages that were left. Run fails when it is running
+// already.
+func (c *Client) Run(ctx context.Context) error {
+	if err := checkURL(c.URL); err != nil {
+		return err
+	}
+	if !c.running.CompareAndSwap(false, true) {
+		return errors.New("socket client: Client is running already")
+	}
+	defer c.running.Store(false)
+	c.begin()
+	defer c.stop()
+	r := run{Client: c}
+	for ctx.Err() == nil {
+		c.become(Connecting)
+		e := r.attempt(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		if e.final {
+			return e.err
+		}
+		wait := r.pace.after(e, c.Backoff)
+		c.become(Waiting)
+		c.log().Info("socket client: not connected", "url", c.URL, "error", e.err, "wait", wait)
+		if c.OnDisconnected != nil {
+			c.OnDisconnected(r.handlers(ctx), e.err, wait)
+		}
+		pause(ctx, wait)
+	}
+	return nil
+}
+
+// run is what one Run remembers from one attempt to the next.
+type run struct {
+	*Client
+	pace pace
+	// refused are the credentials that the server refused last, and refusal how;
+	// nil once it has accepted others.
+	refused []byte
+	refusal error
+}
+
+// handlers returns the context that handlers get.
+func (r *run) handlers(ctx context.Context) context.Context {
+	return context.WithValue(ctx, handlerKey{}, r.Client)
+}
+
+// ending is how an attempt ended, or the connection that it led to.
+type ending struct {
+	err     error
+	final   bool          // another attempt would be of no use
+	refused bool          // the credentials were
+	lasted  time.Duration // of the accepted connection
+	least   time.Duration // to wait
+	atOnce  bool          // come back as after a first failure
+}
+
+// failed returns how an attempt ended that failed with err.
+func failed(err error) ending {
+	e := ending{err: err}
+	var closed *CloseError
+	var refused busy
+	switch {
+	case errors.As(err, &closed):
+		e.refused = closed.Code == codeUnauthenticated
+		e.final, e.atOnce, e.least = closed.never(), closed.atOnce(), closed.least()
+	case errors.As(err, &refused):
+		e.err, e.least = refused.error, refused.least
+		e.final = errors.Is(err, ErrUnauthorized)
+	case errors.Is(err, ErrNoProtocol), errors.Is(err, ErrTooBig):
+		e.final = true
+	}
+	return e
+}
+
+// attempt connects, and serves the connection until it ends.
+func (r *run) attempt(ctx context.Context) (e ending) {
+	connecting, cancel := context.WithTimeout(ctx, positive(r.ConnectTimeout, DefaultConnectTimeout))
+	defer cancel()
+	credentials, err := r.credentials(connecting)
+	if err != nil {
+		return ending{err: err, final: errors.Is(err, ErrUnauthorized)}
+	}
+	l, release, err := r.dial(connecting)
+	if err != nil {
+		return failed(err)
+	}
+	defer func() { // also when a handler panics
+		release()
+		r.lose(l, e.err)
+		e = r.judge(e, credentials)
+	}()
+	s, e := r.greet(connecting, l, credentials)
+	if e.err != nil {
+		return e
+	}
+	r.refused, r.refusal = nil, nil
+	release()
+	cancel()
+	release = whenDone(ctx, func() { r.leave(l) })
+	began := time.Now()
+	e = r.serve(r.handlers(ctx), l, s)
+	e.lasted = time.Since(began)
+	e.least = max(e.least, l.advice)
+	return e
+}
+
+// credentials returns the member of the first frame that holds them. It fails
+// when they are those that were just refused.
+func (r *run) credentials(ctx context.Context) ([]byte, error) {
+	if r.Auth == nil {
+		return nil, nil
+	}
+	v, err := r.Auth(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("socket client: credentials: %w", err)
+	}
+	member, err := encodeCredentials(v)
+	if err != nil {
+		return nil, fmt.Errorf("socket client: credentials: %w", err)
+	}
+	if r.refusal != nil && bytes.Equal(member, r.refused) {
+		return nil, r.refusal
+	}
+	return member, nil
+}
+
+// judge gives a client whose credentials were refused one more attempt, with
+// others.
+func (r *run) judge(e ending, credentials []byte) ending {
+	if e.refused && r.Auth != nil && r.refusal == nil {
+		e.final = false
+		r.refused, r.refusal = credentials, e.err
+	}
+	return e
+}
+
+// begin opens the client for those who send.
+func (c *Client) begin() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = false
+	if c.positions == nil {
+		c.positions = make(map[string]string)
+		maps.Copy(c.positions, c.Resume)
+	}
+}
+
+// stop ends what waits.
+func (c *Client) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	c.state = Stopped
+	c.unsent()
+	c.moved()
+	if n := len(c.out.waiting); n > 0 {
+		c.log().Warn("socket client: stopped with messages that were not sent", "url", c.URL, "messages", n)
+	}
+}
+
+// lose closes a link and waits for everything that uses it.
+func (c *Client) lose(l *link, cause error) {
+	_ = l.conn.Close() // nothing is to be done about an error
+	c.mu.Lock()
+	c.state, c.link = Waiting, nil
+	l.ended = true
+	l.disarm()
+	c.mu.Unlock()
+	l.work.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unanswered(cause)
+	c.moved()
+}
+
+// whenDone calls f when ctx ends, unless the function that it returns is called
+// before. That waits for f, and may be called once.
+func whenDone(ctx context.Context, f func()) (release func()) {
+	var calling sync.WaitGroup
+	calling.Add(1)
+	stop := context.AfterFunc(ctx, func() {
+		defer calling.Done()
+		f()
+	})
+	return func() {
+		if stop() {
+			calling.Done()
+		}
+		calling.Wait()
+	}
+}
+
+// pause waits until the time is over or ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
