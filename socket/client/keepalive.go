@@ -44,11 +44,3 @@ func (c *Client) answer(l *link) {
 	l.spoke = time.Now() // as good as done, if the connection is any good
 	c.kick(l)
 }
-
-// disarm stops the timer for good. The caller holds the mutex.
-func (l *link) disarm() {
-	if l.armed && l.timer.Stop() {
-		l.armed = false
-		l.work.Done()
-	}
-}

@@ -187,7 +187,12 @@ func (c *Client) lose(l *link, cause error) {
 	c.mu.Lock()
 	c.state, c.link = Waiting, nil
 	l.ended = true
-	l.disarm()
+	if l.armed && l.timer.Stop() {
+		l.work.Done()
+	}
+	if l.farewell != nil && l.farewell.Stop() {
+		l.work.Done()
+	}
 	c.mu.Unlock()
 	l.work.Wait()
 	c.mu.Lock()
