@@ -77,6 +77,8 @@ func (s *stage) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
+func (s *stage) dialer() *websocket.Dialer { return &websocket.Dialer{NetDialContext: s.dial} }
+
 func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.refuse != nil && s.refuse(w, r) {
 		return
@@ -217,10 +219,7 @@ type running struct {
 func (s *stage) run(c *Client) *running {
 	s.t.Helper()
 	c.URL = "ws://stage/socket"
-	if c.Dialer == nil {
-		c.Dialer = &websocket.Dialer{}
-	}
-	c.Dialer.NetDialContext = s.dial
+	c.Dialer = s.dialer()
 	return start(s.t, c)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"sync"
 	"time"
@@ -30,7 +31,7 @@ type link struct {
 	leaving   bool // it is to close the connection when the buffer is empty
 	closed    bool // it has done so
 	ended     bool // nothing may be started on the link any more
-	handling  bool // a handler is running
+	handling  bool // a frame is being handled
 	spoke     time.Time
 	timer     *time.Timer // of keepAlive
 	armed     bool
@@ -75,13 +76,14 @@ func (b *badFrame) Unwrap() error { return b.err }
 
 func (l *link) readError(err error) error {
 	var closed *websocket.CloseError
+	var late net.Error
 	switch {
 	case errors.As(err, &closed):
 		return &CloseError{Code: closed.Code, Reason: closed.Text}
 	case errors.Is(err, websocket.ErrReadLimit):
 		return fmt.Errorf("%w: a frame of the server", ErrTooBig)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("socket client: nothing heard for %v: %w", l.conn.idle, err)
+	case errors.As(err, &late) && late.Timeout():
+		return fmt.Errorf("socket client: nothing heard for %v: %w", l.conn.idle, os.ErrDeadlineExceeded)
 	}
 	return fmt.Errorf("socket client: read: %w", err)
 }

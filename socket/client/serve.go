@@ -10,16 +10,8 @@ import (
 // serve tells the handlers of a new connection and then of what arrives on it,
 // until it ends.
 func (r *run) serve(ctx context.Context, l *link, w welcome) ending {
-	for range w.tooBig {
-		r.report(ctx, fmt.Errorf("%w: one that was buffered is dropped", ErrTooBig))
-	}
-	if r.OnConnected != nil {
-		r.during(l, func() { r.OnConnected(ctx, w.session) })
-	}
-	if len(w.session.Lost) > 0 {
-		if e := r.lost(ctx, l, w.session.Lost, w.at); e.err != nil {
-			return e
-		}
+	if e := r.introduce(ctx, l, w); e.err != nil {
+		return e
 	}
 	for {
 		f, err := l.read()
@@ -32,43 +24,60 @@ func (r *run) serve(ctx context.Context, l *link, w welcome) ending {
 	}
 }
 
+// introduce tells the handlers of a new connection.
+func (r *run) introduce(ctx context.Context, l *link, w welcome) ending {
+	r.enter(l)
+	defer r.exit(l)
+	for range w.tooBig {
+		r.report(ctx, fmt.Errorf("%w: one that was buffered is dropped", ErrTooBig))
+	}
+	if r.OnConnected != nil {
+		r.OnConnected(ctx, w.session)
+	}
+	if len(w.session.Lost) > 0 {
+		return r.lost(ctx, l, w.session.Lost, w.at)
+	}
+	return ending{}
+}
+
 // handle does what a frame asks for. An ending with an error gives up the
 // connection.
 func (r *run) handle(ctx context.Context, l *link, f frame) ending {
-	switch f.event {
-	case eventHeartbeat:
+	if f.event == eventHeartbeat {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.answer(l)
 		return ending{}
+	}
+	leaving := r.enter(l)
+	defer r.exit(l)
+	switch f.event {
 	case eventReply:
 		r.replied(f)
+		return ending{}
 	case eventReconnect:
 		l.advice = f.after
+		return ending{}
 	}
-	if r.heard(l) { // nothing is handled that the farewell might cut off
+	if leaving { // it will come again
 		return ending{}
 	}
 	switch f.event {
 	case eventMessage:
 		return r.message(ctx, l, f)
 	case eventError:
-		r.during(l, func() { r.report(ctx, &ServerError{f.reason}) })
+		r.report(ctx, &ServerError{f.reason})
 	case eventMissed:
 		return r.lost(ctx, l, []string{f.channel}, map[string]string{f.channel: f.at})
 	case eventJoined:
-		r.during(l, func() {
-			if r.OnJoined != nil {
-				r.OnJoined(ctx, f.channel)
-			}
-		})
+		if r.OnJoined != nil {
+			r.OnJoined(ctx, f.channel)
+		}
 		r.reach(f.channel, f.at)
 	case eventLeft:
-		r.during(l, func() {
-			if r.OnLeft != nil {
-				r.OnLeft(ctx, f.channel)
-			}
-		})
+		if r.OnLeft != nil {
+			r.OnLeft(ctx, f.channel)
+		}
 		r.forget(f.channel)
 	}
 	return ending{}
@@ -80,34 +89,24 @@ func (r *run) message(ctx context.Context, l *link, f frame) ending {
 		r.reach(f.channel, f.at)
 		return ending{}
 	}
-	var err error
-	r.during(l, func() {
-		err = r.OnMessage(ctx, Message{Channel: f.channel, Position: f.at, Kind: f.kind, Data: f.data})
-		if err != nil && f.at == "" && ctx.Err() == nil {
-			r.report(ctx, fmt.Errorf("socket client: handle message: %w", err))
-		}
-	})
-	switch {
-	case err == nil:
+	err := r.OnMessage(ctx, Message{Channel: f.channel, Position: f.at, Kind: f.kind, Data: f.data})
+	if err == nil {
 		r.done(l, f)
 		return ending{}
-	case f.at == "":
-		return ending{}
 	}
-	return l.giveUp(fmt.Errorf("socket client: handle message: %w", err))
+	err = fmt.Errorf("socket client: handle message: %w", err)
+	if f.at != "" {
+		return l.giveUp(err)
+	}
+	r.report(ctx, err)
+	return ending{}
 }
 
 // lost calls OnLost. The positions are those at which the channels go on.
 func (r *run) lost(ctx context.Context, l *link, channels []string, at map[string]string) ending {
-	var err error
-	r.during(l, func() {
-		if r.OnLost != nil {
-			err = r.OnLost(ctx, channels)
-		} else {
-			r.log().Warn("socket client: messages were lost", "url", r.URL, "channels", channels)
-		}
-	})
-	if err != nil {
+	if r.OnLost == nil {
+		r.log().Warn("socket client: messages were lost", "url", r.URL, "channels", channels)
+	} else if err := r.OnLost(ctx, channels); err != nil {
 		return l.giveUp(fmt.Errorf("socket client: handle a loss: %w", err))
 	}
 	for channel, position := range at {
@@ -131,28 +130,22 @@ func (r *run) report(ctx context.Context, err error) {
 	}
 }
 
-// heard notes that the server is there, and tells whether the client is leaving.
-func (c *Client) heard(l *link) (leaving bool) {
+// enter notes that a frame is being handled, and tells whether the client is
+// leaving.
+func (c *Client) enter(l *link) (leaving bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	l.handling = true
 	c.keepAlive(l)
 	return l.leaving
 }
 
-// during calls a handler.
-func (c *Client) during(l *link, handler func()) {
-	c.handling(l, true)
-	defer c.handling(l, false)
-	handler()
-}
-
-func (c *Client) handling(l *link, on bool) {
+// exit notes that it was handled, for which a client that leaves waits.
+func (c *Client) exit(l *link) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l.handling = on
-	if on {
-		c.keepAlive(l)
-	}
+	l.handling = false
+	c.kick(l)
 }
 
 // done remembers the position of a message that was handled, and acknowledges it.

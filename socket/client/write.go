@@ -16,7 +16,7 @@ func (c *Client) kick(l *link) {
 	if l == nil || l.writing || l.ended || l.closed {
 		return
 	}
-	if l.beatDue || l.leaving || l.accepted && len(c.out.waiting) > 0 {
+	if l.beatDue || l.leaving && !l.handling || l.accepted && len(c.out.waiting) > 0 {
 		l.writing = true
 		l.work.Go(func() { c.drain(l) })
 	}
@@ -50,7 +50,7 @@ func (c *Client) nextOut(l *link) *outgoing {
 		f := c.out.waiting[0]
 		f.writing = true
 		return f
-	case l.leaving:
+	case l.leaving && !l.handling:
 		l.closed = true
 		return &outgoing{opcode: websocket.CloseMessage, data: websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")}
 	}
@@ -91,7 +91,8 @@ func (c *Client) wrote(l *link, f *outgoing, err error) {
 	}
 }
 
-// leave closes the connection after what is in the buffer.
+// leave closes the connection after what is in the buffer and after the handler
+// that is running, but not much later.
 func (c *Client) leave(l *link) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
