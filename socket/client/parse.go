@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 	"unicode/utf8"
 )
@@ -105,8 +106,8 @@ func (f *frame) set(name, value []byte) (err error) {
 		}
 		name = []byte(`"` + plain + `"`)
 	}
-	key := string(name[1 : len(name)-1])
-	if key == "data" {
+	name = name[1 : len(name)-1]
+	if string(name) == "data" {
 		if f.kind != Binary {
 			f.kind, f.data = JSON, bytes.Clone(value)
 		}
@@ -115,7 +116,7 @@ func (f *frame) set(name, value []byte) (err error) {
 	if string(value) == "null" {
 		return nil
 	}
-	switch key {
+	switch string(name) {
 	case "at":
 		f.at, err = unquote(value)
 	case "on":
@@ -128,7 +129,7 @@ func (f *frame) set(name, value []byte) (err error) {
 			f.kind, f.data = Text, []byte(text)
 		}
 	case "id":
-		err = json.Unmarshal(value, &f.id)
+		f.id, err = strconv.ParseUint(string(value), 10, 64)
 	case "error":
 		f.failed = true
 		f.reason, err = unquote(value)
@@ -151,7 +152,7 @@ func (f *frame) set(name, value []byte) (err error) {
 		f.after = milliseconds(advice.After)
 	}
 	if err != nil {
-		return fmt.Errorf("member %s: %w", key, err)
+		return fmt.Errorf("member %s: %w", name, err)
 	}
 	return nil
 }
