@@ -11,17 +11,12 @@ import "time"
 // keepAlive makes sure that the client says something in time. The caller holds
 // the mutex.
 func (c *Client) keepAlive(l *link) {
-	if l.armed || l.ended || l.heartbeat <= 0 {
+	if l.timer != nil || l.ended || l.heartbeat <= 0 {
 		return
 	}
-	l.armed = true
 	l.work.Add(1)
 	wait := l.heartbeat - time.Since(l.spoke)
-	if l.timer == nil {
-		l.timer = time.AfterFunc(wait, func() { c.beat(l) })
-	} else {
-		l.timer.Reset(wait)
-	}
+	l.timer = time.AfterFunc(wait, func() { c.beat(l) })
 }
 
 // beat is what the timer does.
@@ -29,7 +24,7 @@ func (c *Client) beat(l *link) {
 	defer l.work.Done()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l.armed = false
+	l.timer = nil
 	if time.Since(l.spoke) >= l.heartbeat {
 		c.answer(l)
 	}

@@ -95,7 +95,10 @@ func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		go func() { defer close(reading); p.listen() }()
 		s.t.Cleanup(func() { p.hangUp(); <-reading })
 	}
-	s.opened <- p
+	select {
+	case s.opened <- p:
+	case <-s.closed: // the test is over
+	}
 }
 
 // next returns the next connection.
@@ -116,6 +119,16 @@ func (s *stage) welcome(first, connected string) *peer {
 	p := s.next()
 	p.expect(first)
 	p.say(`{"connected":` + connected + `}`)
+	return p
+}
+
+// welcomeDeaf is welcome on a deaf stage. It returns when the client is connected.
+func (s *stage) welcomeDeaf(first, connected string) *peer {
+	s.t.Helper()
+	p := s.next()
+	p.read(first)
+	p.say(`{"connected":` + connected + `}`)
+	synctest.Wait()
 	return p
 }
 
@@ -204,6 +217,15 @@ func (p *peer) silent() {
 			p.t.Fatalf("the client said %q, want silence", got)
 		}
 	default:
+	}
+}
+
+// read reads a frame on a deaf stage.
+func (p *peer) read(want string) {
+	p.t.Helper()
+	_, data, err := p.ws.ReadMessage()
+	if err != nil || string(data) != want {
+		p.t.Fatalf("the client said %q (%v), want %q", data, err, want)
 	}
 }
 

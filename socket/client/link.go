@@ -33,8 +33,7 @@ type link struct {
 	ended     bool // nothing may be started on the link any more
 	handling  bool // a frame is being handled
 	spoke     time.Time
-	timer     *time.Timer // of keepAlive
-	armed     bool
+	timer     *time.Timer // of keepAlive; nil when it is not armed
 	farewell  *time.Timer // set by leave
 }
 

@@ -187,7 +187,7 @@ func (c *Client) lose(l *link, cause error) {
 	c.mu.Lock()
 	c.state, c.link = Waiting, nil
 	l.ended = true
-	if l.armed && l.timer.Stop() {
+	if l.timer != nil && l.timer.Stop() {
 		l.work.Done()
 	}
 	if l.farewell != nil && l.farewell.Stop() {

@@ -13,9 +13,7 @@ func TestFarewell(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *stage) {
 		s.deaf = true
 		r := s.run(&Client{})
-		p := s.next()
-		p.read(t, fresh)
-		p.say(`{"connected":{}}`)
+		p := s.welcomeDeaf(fresh, `{}`)
 		for i := range 3 {
 			must(t, r.Send(t.Context(), i))
 		}
@@ -25,7 +23,7 @@ func TestFarewell(t *testing.T) {
 			t.Fatalf("Send of a client that leaves: %v", err)
 		}
 		for i := range 3 {
-			p.read(t, fmt.Sprintf(`{"data":%d}`, i))
+			p.read(fmt.Sprintf(`{"data":%d}`, i))
 		}
 		if _, _, err := p.ws.ReadMessage(); closing(err) != "close 1000 (normal)" {
 			t.Fatalf("the connection ended with %v", err)
@@ -41,9 +39,7 @@ func TestFarewellIsShort(t *testing.T) {
 		s.deaf = true
 		c := &Client{}
 		r := s.run(c)
-		p := s.next()
-		p.read(t, fresh)
-		p.say(`{"connected":{"at":{"":"p1"}}}`)
+		p := s.welcomeDeaf(fresh, `{"at":{"":"p1"}}`)
 		must(t, r.Send(t.Context(), 1))
 		asked := r.ask(t.Context(), 2)
 		synctest.Wait()
@@ -56,12 +52,10 @@ func TestFarewellIsShort(t *testing.T) {
 			t.Fatal("a request that was not sent has a reply")
 		}
 		r = s.run(c)
-		p = s.next()
-		p.read(t, `{"connect":{"at":{"":"p1"}}}`)
-		p.say(`{"connected":{"at":{"":"p1"},"recovered":true}}`)
-		p.read(t, `{"data":1}`)
+		p = s.welcomeDeaf(`{"connect":{"at":{"":"p1"}}}`, `{"at":{"":"p1"},"recovered":true}`)
+		p.read(`{"data":1}`)
 		must(t, r.Send(t.Context(), 3))
-		p.read(t, `{"data":3}`)
+		p.read(`{"data":3}`)
 		p.hangUp()
 		r.stop()
 	})

@@ -72,9 +72,7 @@ func TestSendWaitsForASlowServer(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *stage) {
 		s.deaf = true
 		r := s.run(&Client{MaxBuffered: 300, WriteTimeout: time.Hour})
-		p := s.next()
-		p.read(t, fresh)
-		p.say(`{"connected":{}}`)
+		p := s.welcomeDeaf(fresh, `{}`)
 		for i := range 4 {
 			must(t, r.Send(t.Context(), i))
 		}
@@ -89,7 +87,7 @@ func TestSendWaitsForASlowServer(t *testing.T) {
 		if len(sent) > 0 {
 			t.Fatalf("Send did not wait: %v", <-sent)
 		}
-		p.read(t, `{"data":0}`)
+		p.read(`{"data":0}`)
 		if err := <-sent; err != nil {
 			t.Fatal(err)
 		}
@@ -99,23 +97,12 @@ func TestSendWaitsForASlowServer(t *testing.T) {
 		if err := <-lost; !errors.Is(err, ErrBufferFull) {
 			t.Fatalf("Send on a connection that is lost: %v", err)
 		}
-		p = s.next()
-		p.read(t, fresh)
-		p.say(`{"connected":{}}`)
+		p = s.welcomeDeaf(fresh, `{}`)
 		// What was being written when the connection broke is written again.
 		for i := 1; i < 5; i++ {
-			p.read(t, fmt.Sprintf(`{"data":%d}`, i))
+			p.read(fmt.Sprintf(`{"data":%d}`, i))
 		}
 	})
-}
-
-// read reads a frame of a deaf stage.
-func (p *peer) read(t *testing.T, want string) {
-	t.Helper()
-	_, data, err := p.ws.ReadMessage()
-	if err != nil || string(data) != want {
-		t.Fatalf("the client said %q (%v), want %q", data, err, want)
-	}
 }
 
 func TestSendThatIsTooBig(t *testing.T) {

@@ -26,6 +26,9 @@ func (r *run) serve(ctx context.Context, l *link, w welcome) ending {
 
 // introduce tells the handlers of a new connection.
 func (r *run) introduce(ctx context.Context, l *link, w welcome) ending {
+	if r.OnConnected == nil && w.tooBig == 0 && len(w.session.Lost) == 0 {
+		return ending{}
+	}
 	r.enter(l)
 	defer r.exit(l)
 	for range w.tooBig {
