@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -20,8 +21,8 @@ type link struct {
 	work sync.WaitGroup // every goroutine that uses the link, besides that of Run
 
 	// The goroutine of Run uses these.
+	began  time.Time     // when it was accepted
 	advice time.Duration // when to come back
-	said   string        // the last error, while it was not accepted
 
 	// The Client's mutex guards these.
 	heartbeat time.Duration // how often each side says something; 0 until accepted
@@ -43,13 +44,8 @@ var readBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 // largestKept bounds the buffers that are kept for other frames.
 const largestKept = 64 << 10
 
-// read returns the next frame. An error that is not a *CloseError, ErrTooBig or
-// *badFrame means that the connection broke.
-func (l *link) read() (frame, error) {
-	opcode, r, err := l.ws.NextReader()
-	if err != nil {
-		return frame{}, l.readError(err)
-	}
+// frame reads the body of a frame.
+func (l *link) frame(opcode int, body io.Reader) (frame, error) {
 	buffer := readBuffers.Get().(*bytes.Buffer)
 	defer func() {
 		if buffer.Cap() <= largestKept {
@@ -57,21 +53,25 @@ func (l *link) read() (frame, error) {
 			readBuffers.Put(buffer)
 		}
 	}()
-	if _, err := buffer.ReadFrom(r); err != nil {
+	if _, err := buffer.ReadFrom(body); err != nil {
 		return frame{}, l.readError(err)
 	}
 	f, err := parse(opcode == websocket.BinaryMessage, buffer.Bytes())
 	if err != nil {
-		return frame{}, &badFrame{err}
+		return frame{}, l.protest(err)
 	}
 	return f, nil
 }
 
-// badFrame tells that the server broke the protocol.
-type badFrame struct{ err error }
-
-func (b *badFrame) Error() string { return "socket client: frame of the server: " + b.err.Error() }
-func (b *badFrame) Unwrap() error { return b.err }
+// protest tells the server that it broke the protocol.
+func (l *link) protest(err error) error {
+	if errors.Is(err, errNotUTF8) {
+		l.say(websocket.CloseInvalidFramePayloadData, "text is not UTF-8")
+	} else {
+		l.say(websocket.CloseProtocolError, "bad frame")
+	}
+	return fmt.Errorf("socket client: frame of the server: %w", err)
+}
 
 func (l *link) readError(err error) error {
 	var closed *websocket.CloseError

@@ -1,10 +1,8 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"sync"
 	"time"
@@ -33,7 +31,6 @@ func (c *Client) Run(ctx context.Context) error {
 	defer c.stop()
 	r := run{Client: c}
 	for ctx.Err() == nil {
-		c.become(Connecting)
 		e := r.attempt(ctx)
 		if ctx.Err() != nil {
 			break
@@ -41,13 +38,7 @@ func (c *Client) Run(ctx context.Context) error {
 		if e.final {
 			return e.err
 		}
-		wait := r.pace.after(e, c.Backoff)
-		c.become(Waiting)
-		c.log().Info("socket client: not connected", "url", c.URL, "error", e.err, "wait", wait)
-		if c.OnDisconnected != nil {
-			c.OnDisconnected(r.handlers(ctx), e.err, wait)
-		}
-		pause(ctx, wait)
+		r.rest(ctx, e)
 	}
 	return nil
 }
@@ -56,10 +47,10 @@ func (c *Client) Run(ctx context.Context) error {
 type run struct {
 	*Client
 	pace pace
-	// refused are the credentials that the server refused last, and refusal how;
-	// nil once it has accepted others.
-	refused []byte
-	refusal error
+	// credentials are those of the attempt; refused those that the server refused
+	// last, and refusal how, nil once it has accepted others.
+	credentials, refused []byte
+	refusal              error
 }
 
 // handlers returns the context that handlers get.
@@ -96,65 +87,49 @@ func failed(err error) ending {
 }
 
 // attempt connects, and serves the connection until it ends.
-func (r *run) attempt(ctx context.Context) (e ending) {
-	connecting, cancel := context.WithTimeout(ctx, positive(r.ConnectTimeout, DefaultConnectTimeout))
-	defer cancel()
-	credentials, err := r.credentials(connecting)
-	if err != nil {
-		return ending{err: err, final: errors.Is(err, ErrUnauthorized)}
+func (r *run) attempt(ctx context.Context) ending {
+	l, w, e := r.connect(ctx)
+	if e.err == nil {
+		e = r.hold(ctx, l, w)
 	}
-	l, release, err := r.dial(connecting)
-	if err != nil {
-		return failed(err)
+	// A client whose credentials were refused has one more attempt, with others.
+	if e.refused && r.Auth != nil && r.refusal == nil {
+		e.final = false
+		r.refused, r.refusal = r.credentials, e.err
 	}
+	return e
+}
+
+// hold serves an accepted connection.
+func (r *run) hold(ctx context.Context, l *link, w *welcome) (e ending) {
+	release := whenDone(ctx, func() { r.leave(l) })
 	defer func() { // also when a handler panics
 		release()
 		r.lose(l, e.err)
-		e = r.judge(e, credentials)
+		e.lasted = time.Since(l.began)
+		e.least = max(e.least, l.advice)
 	}()
-	s, e := r.greet(connecting, l, credentials)
-	if e.err != nil {
+	ctx = r.handlers(ctx)
+	if e := r.introduce(ctx, l, w); e.err != nil {
 		return e
 	}
-	r.refused, r.refusal = nil, nil
-	release()
-	cancel()
-	release = whenDone(ctx, func() { r.leave(l) })
-	began := time.Now()
-	e = r.serve(r.handlers(ctx), l, s)
-	e.lasted = time.Since(began)
-	e.least = max(e.least, l.advice)
-	return e
+	return r.serve(ctx, l)
 }
 
-// credentials returns the member of the first frame that holds them. It fails
-// when they are those that were just refused.
-func (r *run) credentials(ctx context.Context) ([]byte, error) {
-	if r.Auth == nil {
-		return nil, nil
+// rest waits until the next attempt.
+func (r *run) rest(ctx context.Context, e ending) {
+	wait := r.pace.after(e, r.Backoff)
+	r.become(Waiting)
+	r.log().Info("socket client: not connected", "url", r.URL, "error", e.err, "wait", wait)
+	if r.OnDisconnected != nil {
+		r.OnDisconnected(r.handlers(ctx), e.err, wait)
 	}
-	v, err := r.Auth(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("socket client: credentials: %w", err)
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
-	member, err := encodeCredentials(v)
-	if err != nil {
-		return nil, fmt.Errorf("socket client: credentials: %w", err)
-	}
-	if r.refusal != nil && bytes.Equal(member, r.refused) {
-		return nil, r.refusal
-	}
-	return member, nil
-}
-
-// judge gives a client whose credentials were refused one more attempt, with
-// others.
-func (r *run) judge(e ending, credentials []byte) ending {
-	if e.refused && r.Auth != nil && r.refusal == nil {
-		e.final = false
-		r.refused, r.refusal = credentials, e.err
-	}
-	return e
 }
 
 // begin opens the client for those who send.
@@ -215,15 +190,5 @@ func whenDone(ctx context.Context, f func()) (release func()) {
 			calling.Done()
 		}
 		calling.Wait()
-	}
-}
-
-// pause waits until the time is over or ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
 	}
 }

@@ -3,29 +3,35 @@ package client
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/gorilla/websocket"
 )
 
-// serve tells the handlers of a new connection and then of what arrives on it,
-// until it ends.
-func (r *run) serve(ctx context.Context, l *link, w welcome) ending {
-	if e := r.introduce(ctx, l, w); e.err != nil {
-		return e
-	}
+// serve handles what arrives until the connection ends.
+func (r *run) serve(ctx context.Context, l *link) ending {
 	for {
-		f, err := l.read()
+		opcode, body, err := l.ws.NextReader()
 		if err != nil {
-			return failed(l.protest(err))
+			return failed(l.readError(err))
 		}
-		if e := r.handle(ctx, l, f); e.err != nil {
+		if e := r.receive(ctx, l, opcode, body); e.err != nil {
 			return e
 		}
 	}
 }
 
+// receive handles one frame.
+func (r *run) receive(ctx context.Context, l *link, opcode int, body io.Reader) ending {
+	f, err := l.frame(opcode, body)
+	if err != nil {
+		return failed(err)
+	}
+	return r.handle(ctx, l, f)
+}
+
 // introduce tells the handlers of a new connection.
-func (r *run) introduce(ctx context.Context, l *link, w welcome) ending {
+func (r *run) introduce(ctx context.Context, l *link, w *welcome) ending {
 	if r.OnConnected == nil && w.tooBig == 0 && len(w.session.Lost) == 0 {
 		return ending{}
 	}
