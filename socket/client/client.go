@@ -15,11 +15,11 @@ import (
 const (
 	DefaultMaxBuffered    = 1 << 20  // bytes
 	DefaultMaxMessage     = 16 << 20 // bytes
-	DefaultConnectTimeout = 20 * time.Second
-	DefaultRequestTimeout = 20 * time.Second
+	DefaultConnectTimeout = 15 * time.Second
+	DefaultRequestTimeout = 30 * time.Second
 	DefaultWriteTimeout   = 10 * time.Second
 	DefaultBackoffFirst   = 500 * time.Millisecond
-	DefaultBackoffMax     = 30 * time.Second
+	DefaultBackoffMax     = 20 * time.Second
 )
 
 // Client is a connection to a socket server that comes back when it breaks. Set
@@ -32,17 +32,20 @@ const (
 // holds back what it has for this client, up to its limit. A handler that panics
 // ends Run with the panic.
 type Client struct {
-	// URL is where the server listens: "wss://example.com/socket". Required.
+	// URL is where the server listens: "wss://example.com/socket", or the same with
+	// https (or ws, or http, which are not encrypted). Required.
 	URL string
 	// Header is sent with the HTTP request that opens a connection: cookies, an
 	// Authorization.
 	Header http.Header
 	// Auth returns the credentials that the server's Authenticate is given: a
 	// string, which is sent as text, or any other value, which is sent as JSON. It
-	// is called anew for each attempt to connect. An error fails the attempt; one
-	// that wraps ErrUnauthorized ends Run. nil means that the HTTP request says
-	// who it is. For credentials that do not change see Credentials.
-	Auth func(ctx context.Context) (any, error)
+	// is called anew for each attempt to connect. refused is not nil when the
+	// server has refused what the last call returned: if it refuses the next too,
+	// or that is the same, Run ends. An error fails the attempt; one that wraps
+	// ErrUnauthorized ends Run. A nil Auth, or nil credentials, mean that the HTTP
+	// request says who it is. For credentials that do not change see Credentials.
+	Auth func(ctx context.Context, refused error) (any, error)
 	// Resume holds the positions to begin from, by channel, as Positions returned
 	// them to an earlier process. Without any the client begins with what is sent
 	// from now on.
@@ -176,8 +179,8 @@ func (c *Client) become(s State) {
 
 // Credentials returns an Auth whose credentials are always the same: a string,
 // or a value to be sent as JSON.
-func Credentials(v any) func(context.Context) (any, error) {
-	return func(context.Context) (any, error) { return v, nil }
+func Credentials(v any) func(ctx context.Context, refused error) (any, error) {
+	return func(context.Context, error) (any, error) { return v, nil }
 }
 
 func (c *Client) log() *slog.Logger {

@@ -89,7 +89,7 @@ func TestWhenToComeBack(t *testing.T) {
 			p.say(`{"reconnect":{"after":12500}}`)
 			p.close(1012, "")
 		}, 12500 * time.Millisecond, 12500*time.Millisecond + step},
-		"broken after advice": {0, func(p *peer) {
+		"broken after advice": {9, func(p *peer) {
 			p.say(`{"reconnect":{"after":1500}}`)
 			p.hangUp()
 		}, 1500 * time.Millisecond, 1500*time.Millisecond + step},
@@ -132,8 +132,10 @@ func TestRefusedCredentials(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, s *stage) {
 				next := 0
-				r := s.run(&Client{Auth: func(context.Context) (any, error) {
-					next++
+				r := s.run(&Client{Auth: func(_ context.Context, refused error) (any, error) {
+					if next++; (refused != nil) != (next > 1) || refused != nil && !errors.Is(refused, ErrUnauthorized) {
+						t.Errorf("the call %d was told of the refusal %v", next, refused)
+					}
 					return test.credentials[next-1], nil
 				}})
 				for i := range test.attempts {
@@ -155,7 +157,7 @@ func TestRefusedCredentials(t *testing.T) {
 	t.Run("accepted in between", func(t *testing.T) {
 		inBubble(t, func(t *testing.T, s *stage) {
 			fetched := 0
-			r := s.run(&Client{Auth: func(context.Context) (any, error) { fetched++; return fetched, nil }})
+			r := s.run(&Client{Auth: func(context.Context, error) (any, error) { fetched++; return fetched, nil }})
 			for i := range 3 {
 				s.welcome(fmt.Sprintf(`{"connect":{},"data":%d}`, 2*i+1), `{"connection":"c"}`).close(4401, "expired")
 				p := s.welcome(fmt.Sprintf(`{"connect":{},"data":%d}`, 2*i+2), `{"connection":"c"}`)

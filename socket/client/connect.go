@@ -41,7 +41,7 @@ func (r *run) authenticate(ctx context.Context) ([]byte, error) {
 	if r.Auth == nil {
 		return nil, nil
 	}
-	v, err := r.Auth(ctx)
+	v, err := r.Auth(ctx, r.refusal)
 	if err != nil {
 		return nil, fmt.Errorf("socket client: credentials: %w", err)
 	}

@@ -1,14 +1,19 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
 	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 func TestConnectAfresh(t *testing.T) {
@@ -47,7 +52,7 @@ func TestConnectAfresh(t *testing.T) {
 
 func TestCredentials(t *testing.T) {
 	for name, test := range map[string]struct {
-		auth func(context.Context) (any, error)
+		auth func(context.Context, error) (any, error)
 		want string
 	}{
 		"text":  {Credentials("secret \"1\""), `{"connect":{},"text":"secret \"1\""}`},
@@ -66,7 +71,7 @@ func TestCredentials(t *testing.T) {
 func TestCredentialsAreFetchedForEachAttempt(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *stage) {
 		fetched := 0
-		s.run(&Client{Auth: func(context.Context) (any, error) {
+		s.run(&Client{Auth: func(context.Context, error) (any, error) {
 			fetched++
 			if fetched == 2 {
 				return nil, errors.New("the issuer is away")
@@ -81,7 +86,7 @@ func TestCredentialsAreFetchedForEachAttempt(t *testing.T) {
 
 func TestAuthMayGiveUp(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *stage) {
-		c := s.run(&Client{Auth: func(context.Context) (any, error) {
+		c := s.run(&Client{Auth: func(context.Context, error) (any, error) {
 			return nil, fmt.Errorf("signed out: %w", ErrUnauthorized)
 		}})
 		if err := c.ended(); !errors.Is(err, ErrUnauthorized) {
@@ -91,7 +96,7 @@ func TestAuthMayGiveUp(t *testing.T) {
 }
 
 func TestRunRefusesWhatCannotWork(t *testing.T) {
-	for _, url := range []string{"", "http://example.com", "ws:///socket", "ws://%zz"} {
+	for _, url := range []string{"", "/socket", "ftp://example.com", "ws:///socket", "ws://%zz", "ws://user@example.com"} {
 		if err := (&Client{URL: url}).Run(t.Context()); err == nil {
 			t.Errorf("Run with the URL %q returned nil", url)
 		}
@@ -113,7 +118,7 @@ func TestRunRefusesWhatCannotWork(t *testing.T) {
 func TestAttemptsEnd(t *testing.T) {
 	const limit = 7 * time.Second
 	for name, play := range map[string]func(*stage){
-		"no HTTP response": func(s *stage) { <-s.dials },
+		"no HTTP response": func(*stage) {},
 		"not accepted":     func(s *stage) { s.next().expect(fresh) },
 		"credentials":      func(*stage) {},
 	} {
@@ -126,8 +131,9 @@ func TestAttemptsEnd(t *testing.T) {
 					Backoff:        Backoff{First: 24 * time.Hour, Max: 24 * time.Hour},
 				}
 				if name == "credentials" {
-					c.Auth = func(ctx context.Context) (any, error) { <-ctx.Done(); return nil, ctx.Err() }
+					c.Auth = func(ctx context.Context, _ error) (any, error) { <-ctx.Done(); return nil, ctx.Err() }
 				}
+				s.silent = name == "no HTTP response"
 				began := time.Now()
 				r := s.run(c)
 				play(s)
@@ -142,8 +148,9 @@ func TestAttemptsEnd(t *testing.T) {
 			inBubble(t, func(t *testing.T, s *stage) {
 				c := &Client{}
 				if name == "credentials" {
-					c.Auth = func(ctx context.Context) (any, error) { <-ctx.Done(); return nil, ctx.Err() }
+					c.Auth = func(ctx context.Context, _ error) (any, error) { <-ctx.Done(); return nil, ctx.Err() }
 				}
+				s.silent = name == "no HTTP response"
 				r := s.run(c)
 				play(s)
 				began := time.Now()
@@ -166,4 +173,120 @@ func TestServerWithoutTheProtocol(t *testing.T) {
 			t.Fatalf("Run: %v", err)
 		}
 	})
+}
+
+// TestBeforeTheServerAccepts it may talk with the client, whose answers wait.
+func TestBeforeTheServerAccepts(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		c := &Client{}
+		story := newStory(c)
+		c.OnMessage = func(ctx context.Context, m Message) error {
+			story.tell("message %s", m)
+			must(t, c.Send(ctx, "answer to "+m.String()))
+			if m.Position != "" {
+				return errors.New("no")
+			}
+			return nil
+		}
+		s.run(c)
+		p := s.next()
+		p.expect(fresh)
+		p.say(`{}`)
+		p.expect(`{}`)
+		p.say(`{"text":"hello"}`)
+		p.silent()
+		p.say(`{"connected":{"connection":"c1"}}`)
+		p.expect(`{"text":"answer to hello"}`)
+		story.expect(t, "message hello", "connected [] recovered=false")
+		p.hangUp()
+		p = s.next()
+		p.expect(fresh)
+		p.say(`{"text":"and again","at":"p1"}`)
+		p.expect("close 1000 (normal)")
+	})
+}
+
+// TestDialers of all kinds are watched, so that cancelling ends their attempt.
+func TestDialers(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		plain := func(network, addr string) (net.Conn, error) { return s.dial(t.Context(), network, addr) }
+		began := time.Now()
+		for name, dialer := range map[string]*websocket.Dialer{
+			"NetDial":           {NetDial: plain},
+			"NetDialContext":    {NetDialContext: s.dial},
+			"NetDialTLSContext": {NetDialTLSContext: s.dial},
+		} {
+			c := &Client{URL: "https://stage/socket", Dialer: dialer}
+			if name != "NetDialTLSContext" {
+				c.URL = "http://stage/socket"
+			}
+			r := start(t, c)
+			s.welcome(fresh, `{"connection":"c1"}`).expectEnd(r)
+			s.silent = true
+			r = start(t, c)
+			synctest.Wait()
+			r.stop() // at once
+			s.silent = false
+		}
+		if took := time.Since(began); took != 0 {
+			t.Fatalf("it took %v", took)
+		}
+		lost := make(chan error, 1)
+		r := start(t, &Client{
+			URL: "ws://stage", Backoff: Backoff{First: time.Hour, Max: time.Hour},
+			Dialer: &websocket.Dialer{NetDialContext: func(context.Context, string, string) (net.Conn, error) {
+				return nil, errors.New("no route")
+			}},
+			OnDisconnected: func(_ context.Context, err error, _ time.Duration) { lost <- err },
+		})
+		if err := eventually(t, lost, "OnDisconnected"); err.Error() != "socket client: connect: no route" {
+			t.Fatal(err)
+		}
+		r.stop()
+	})
+}
+
+// expectEnd stops the client and sees it leave.
+func (p *peer) expectEnd(r *running) {
+	p.t.Helper()
+	synctest.Wait() // until it is connected
+	r.stop()
+	p.expect("close 1000 (normal)")
+}
+
+// TestLogHoldsNoSecrets that the URL may hold.
+func TestLogHoldsNoSecrets(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		var log bytes.Buffer
+		r := start(t, &Client{
+			URL: "ws://stage/socket?token=secret", Dialer: s.dialer(), Resume: map[string]string{"": "p1"},
+			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		p := s.welcome(`{"connect":{"at":{"":"p1"}}}`, `{"at":{"":"p9"},"recovered":false,"lost":[""]}`)
+		if got := p.request.URL.String(); got != "/socket?token=secret" {
+			t.Fatalf("the request was for %s", got)
+		}
+		p.say(`{"error":"bad order"}`)
+		p.hangUp()
+		s.next()
+		r.stop()
+		if log.Len() == 0 || bytes.Contains(log.Bytes(), []byte("secret")) {
+			t.Fatalf("the log is %s", &log)
+		}
+		for _, want := range []string{"messages were lost", "bad order", "host=stage"} {
+			if !bytes.Contains(log.Bytes(), []byte(want)) {
+				t.Fatalf("the log does not tell %q: %s", want, &log)
+			}
+		}
+	})
+}
+
+func TestStatesHaveNames(t *testing.T) {
+	for state, want := range map[State]string{
+		Stopped: "stopped", Connecting: "connecting", Connected: "connected", Waiting: "waiting", 99: "unknown",
+	} {
+		if got := state.String(); got != want {
+			t.Errorf("state %d is %q, want %q", int(state), got, want)
+		}
+	}
 }

@@ -25,16 +25,27 @@ var defaultDialer = &websocket.Dialer{
 	WriteBufferPool: new(sync.Pool),
 }
 
-// checkURL finds out before the first attempt that none can succeed.
-func checkURL(raw string) error {
+// endpoint returns a URL as the dialer takes it. It finds out before the first
+// attempt that none can succeed.
+func endpoint(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return fmt.Errorf("socket client: URL: %w", err)
+		return nil, fmt.Errorf("socket client: URL: %w", err)
 	}
-	if u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "" {
-		return fmt.Errorf("socket client: URL %q is not of the form ws://host/path or wss://host/path", raw)
+	switch u.Scheme {
+	case "ws", "wss":
+	case "http":
+		u.Scheme = "ws"
+	case "https":
+		u.Scheme = "wss"
+	default:
+		return nil, fmt.Errorf("socket client: URL %q is not one of ws, wss, http or https", raw)
 	}
-	return nil
+	if u.Host == "" || u.User != nil {
+		return nil, fmt.Errorf("socket client: URL %q has no host, or a user", u.Redacted())
+	}
+	u.Fragment = ""
+	return u, nil
 }
 
 // idleConn is a connection whose reads fail when nothing arrives for so long.
@@ -54,10 +65,10 @@ func (c *idleConn) Read(p []byte) (int, error) {
 
 // dial opens a WebSocket. Until it is released, the connection is closed when ctx
 // ends, which is more than the dialer does, and covers what follows on it.
-func (c *Client) dial(ctx context.Context) (l *link, release func(), err error) {
+func (r *run) dial(ctx context.Context) (l *link, release func(), err error) {
 	dialer := defaultDialer
-	if c.Dialer != nil {
-		dialer = c.Dialer
+	if r.Dialer != nil {
+		dialer = r.Dialer
 	}
 	d := *dialer
 	d.Subprotocols = []string{protocol}
@@ -88,7 +99,7 @@ func (c *Client) dial(ctx context.Context) (l *link, release func(), err error) 
 	default:
 		d.NetDialContext = watched(new(net.Dialer).DialContext)
 	}
-	ws, response, err := d.DialContext(ctx, c.URL, c.Header)
+	ws, response, err := d.DialContext(ctx, r.endpoint.String(), r.Header)
 	if err != nil {
 		release()
 		return nil, nil, refusal(response, err)
@@ -98,7 +109,7 @@ func (c *Client) dial(ctx context.Context) (l *link, release func(), err error) 
 		_ = ws.Close() // nothing is to be done about an error
 		return nil, nil, ErrNoProtocol
 	}
-	ws.SetReadLimit(positive(c.MaxMessage, DefaultMaxMessage))
+	ws.SetReadLimit(positive(r.MaxMessage, DefaultMaxMessage))
 	l.ws = ws
 	return l, release, nil
 }

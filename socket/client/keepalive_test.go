@@ -114,14 +114,14 @@ func TestStalledServer(t *testing.T) {
 		s.deaf = true
 		lost := make(chan error, 1)
 		r := s.run(&Client{OnDisconnected: func(_ context.Context, err error, _ time.Duration) { lost <- err }})
-		p := s.welcomeDeaf(fresh, `{}`)
+		s.welcomeDeaf(fresh, `{}`)
 		began := time.Now()
 		must(t, r.Send(t.Context(), "stays"))
 		eventually(t, lost, "OnDisconnected")
 		if took := time.Since(began); took != DefaultWriteTimeout {
 			t.Fatalf("dropped after %v, want %v", took, DefaultWriteTimeout)
 		}
-		p = s.welcomeDeaf(fresh, `{}`)
+		p := s.welcomeDeaf(fresh, `{}`)
 		p.read(`{"text":"stays"}`)
 	})
 }

@@ -34,8 +34,8 @@ type stage struct {
 	upgrade websocket.Upgrader
 	// refuse may answer an HTTP request itself.
 	refuse func(w http.ResponseWriter, r *http.Request) bool
-	// deaf connections are not read.
-	deaf bool
+	deaf   bool // its WebSockets are not read
+	silent bool // its connections are not even answered
 }
 
 func newStage(t *testing.T) *stage {
@@ -69,6 +69,10 @@ func (s *stage) Addr() net.Addr { return &net.UnixAddr{} }
 // dial is for clients.
 func (s *stage) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	ours, theirs := net.Pipe()
+	if s.silent {
+		s.t.Cleanup(func() { _ = theirs.Close() })
+		return ours, nil
+	}
 	select {
 	case s.dials <- theirs:
 		return ours, nil

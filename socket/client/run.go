@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/url"
 	"sync"
 	"time"
 )
@@ -20,7 +21,8 @@ import (
 // positions and with the messages that were left. Run fails when it is running
 // already.
 func (c *Client) Run(ctx context.Context) error {
-	if err := checkURL(c.URL); err != nil {
+	u, err := endpoint(c.URL)
+	if err != nil {
 		return err
 	}
 	if !c.running.CompareAndSwap(false, true) {
@@ -29,7 +31,7 @@ func (c *Client) Run(ctx context.Context) error {
 	defer c.running.Store(false)
 	c.begin()
 	defer c.stop()
-	r := run{Client: c}
+	r := run{Client: c, endpoint: u}
 	for ctx.Err() == nil {
 		e := r.attempt(ctx)
 		if ctx.Err() != nil {
@@ -46,7 +48,8 @@ func (c *Client) Run(ctx context.Context) error {
 // run is what one Run remembers from one attempt to the next.
 type run struct {
 	*Client
-	pace pace
+	endpoint *url.URL
+	pace     pace
 	// credentials are those of the attempt; refused those that the server refused
 	// last, and refusal how, nil once it has accepted others.
 	credentials, refused []byte
@@ -107,7 +110,9 @@ func (r *run) hold(ctx context.Context, l *link, w *welcome) (e ending) {
 		release()
 		r.lose(l, e.err)
 		e.lasted = time.Since(l.began)
-		e.least = max(e.least, l.advice)
+		if l.advice > 0 { // the server knows better than the failures before
+			e.least, e.atOnce = max(e.least, l.advice), true
+		}
 	}()
 	ctx = r.handlers(ctx)
 	if e := r.introduce(ctx, l, w); e.err != nil {
@@ -120,7 +125,7 @@ func (r *run) hold(ctx context.Context, l *link, w *welcome) (e ending) {
 func (r *run) rest(ctx context.Context, e ending) {
 	wait := r.pace.after(e, r.Backoff)
 	r.become(Waiting)
-	r.log().Info("socket client: not connected", "url", r.URL, "error", e.err, "wait", wait)
+	r.log().Info("socket client: not connected", "host", r.endpoint.Host, "error", e.err, "wait", wait)
 	if r.OnDisconnected != nil {
 		r.OnDisconnected(r.handlers(ctx), e.err, wait)
 	}
@@ -152,7 +157,7 @@ func (c *Client) stop() {
 	c.unsent()
 	c.moved()
 	if n := len(c.out.waiting); n > 0 {
-		c.log().Warn("socket client: stopped with messages that were not sent", "url", c.URL, "messages", n)
+		c.log().Warn("socket client: stopped with messages that were not sent", "messages", n)
 	}
 }
 

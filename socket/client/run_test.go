@@ -39,7 +39,7 @@ func TestFarewellIsShort(t *testing.T) {
 		s.deaf = true
 		c := &Client{}
 		r := s.run(c)
-		p := s.welcomeDeaf(fresh, `{"at":{"":"p1"}}`)
+		s.welcomeDeaf(fresh, `{"at":{"":"p1"}}`)
 		must(t, r.Send(t.Context(), 1))
 		asked := r.ask(t.Context(), 2)
 		synctest.Wait()
@@ -52,7 +52,7 @@ func TestFarewellIsShort(t *testing.T) {
 			t.Fatal("a request that was not sent has a reply")
 		}
 		r = s.run(c)
-		p = s.welcomeDeaf(`{"connect":{"at":{"":"p1"}}}`, `{"at":{"":"p1"},"recovered":true}`)
+		p := s.welcomeDeaf(`{"connect":{"at":{"":"p1"}}}`, `{"at":{"":"p1"},"recovered":true}`)
 		p.read(`{"data":1}`)
 		must(t, r.Send(t.Context(), 3))
 		p.read(`{"data":3}`)

@@ -114,7 +114,7 @@ func (r *run) message(ctx context.Context, l *link, f frame) ending {
 // lost calls OnLost. The positions are those at which the channels go on.
 func (r *run) lost(ctx context.Context, l *link, channels []string, at map[string]string) ending {
 	if r.OnLost == nil {
-		r.log().Warn("socket client: messages were lost", "url", r.URL, "channels", channels)
+		r.log().Warn("socket client: messages were lost", "host", r.endpoint.Host, "channels", channels)
 	} else if err := r.OnLost(ctx, channels); err != nil {
 		return l.giveUp(fmt.Errorf("socket client: handle a loss: %w", err))
 	}
@@ -135,7 +135,7 @@ func (r *run) report(ctx context.Context, err error) {
 	if r.OnError != nil {
 		r.OnError(ctx, err)
 	} else {
-		r.log().Warn("socket client: error", "url", r.URL, "error", err)
+		r.log().Warn("socket client: error", "host", r.endpoint.Host, "error", err)
 	}
 }
 
