@@ -137,7 +137,10 @@ func TestAttemptsEnd(t *testing.T) {
 				began := time.Now()
 				r := s.run(c)
 				play(s)
-				t.Log(eventually(t, lost, "OnDisconnected"))
+				var late net.Error // of the context or of the connection
+				if err := eventually(t, lost, "OnDisconnected"); !errors.As(err, &late) || !late.Timeout() {
+					t.Fatalf("the attempt failed: %v", err)
+				}
 				if took := time.Since(began); took != limit {
 					t.Fatalf("the attempt ended after %v, want %v", took, limit)
 				}

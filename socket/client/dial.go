@@ -102,6 +102,9 @@ func (r *run) dial(ctx context.Context) (l *link, release func(), err error) {
 	ws, response, err := d.DialContext(ctx, r.endpoint.String(), r.Header)
 	if err != nil {
 		release()
+		if ctx.Err() != nil { // which closed the connection
+			err = fmt.Errorf("%w: %w", ctx.Err(), err)
+		}
 		return nil, nil, refusal(response, err)
 	}
 	if ws.Subprotocol() != protocol {
