@@ -164,13 +164,18 @@ class Link {
       if (this.#ended) return;
       const socket = (this.#socket = new WebSocket(url, protocol));
       socket.binaryType = "arraybuffer";
+      let opened = false;
       socket.onopen = () => {
+        opened = true;
         if (socket.protocol === protocol) this.send(first);
         else this.end(4400, `the server does not speak ${protocol}`);
       };
       socket.onmessage = (event) => this.#receive(event.data);
       socket.onclose = (event) => this.end(event.code, event.reason);
-      socket.onerror = () => {}; // it tells nothing, and onclose follows
+      socket.onerror = (event) => {
+        // Node 20 has no close event after an attempt that failed.
+        if (!opened) this.end(1006, event.message ?? "");
+      };
     } catch (error) {
       this.end(error instanceof ClosedError ? error.code : 1006, String(error?.message ?? error), error);
     }
@@ -206,8 +211,8 @@ class Link {
     clearTimeout(this.#timer);
     this.#abort.abort();
     if (this.#socket) {
-      // onerror stays: the ws package throws errors that nobody listens to.
       this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
+      this.#socket.onerror = () => {}; // the ws package throws what nobody listens to
       this.#socket.close(1000);
     }
     this.#on.end(this, { code, reason, error });
@@ -607,7 +612,7 @@ export class Client extends EventTarget {
     if (this.#onlineAt > 0 && Date.now() - this.#onlineAt >= this.#options.backoff.stable) this.#failures = 0;
     const imposed = code >= 4100 && code < 4200 ? limitedFor : this.#advice;
     const soon = imposed > 0 || (code >= 4000 && code < 4100);
-    const wait = imposed + this.#jitter(soon ? 0 : this.#failures);
+    const wait = Math.round(imposed + this.#jitter(soon ? 0 : this.#failures));
     this.#failures++;
     this.#notBefore = Date.now() + imposed;
     this.#dialIn(wait);
