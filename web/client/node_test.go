@@ -16,7 +16,7 @@ const wsModule = "/usr/share/nodejs/ws"
 func TestInNode(t *testing.T) {
 	t.Parallel()
 	flags, module := nodeWebSocket(t)
-	s := newScript(t, "")
+	s := newScript(t, nil)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	args := append(flags, "testdata/node.js", s.URL)

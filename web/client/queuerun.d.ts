@@ -80,8 +80,19 @@ export type WebSocketConstructor = new (url: string, protocol: string) => {
   onerror: ((event: any) => any) | null;
 };
 
+/** What all events have. */
+export interface ClientEvent extends Event {
+  /**
+   * Puts off what follows from the event, the acknowledgement of a message and the storing of a position, until the
+   * promise has settled, and what follows from all later events until then too. They are dispatched meanwhile. A
+   * rejection is an `error` event, and counts as settled.
+   * @throws QueuerunError after the listeners have run
+   */
+  waitUntil(promise: PromiseLike<unknown>): void;
+}
+
 /** The client has another state. */
-export interface StateEvent extends Event {
+export interface StateEvent extends ClientEvent {
   readonly type: "state";
   readonly state: State;
   /** The code with which the last connection was closed, 1006 without one; null when connecting and online. */
@@ -93,7 +104,7 @@ export interface StateEvent extends Event {
 }
 
 /** The server has accepted a connection. */
-export interface ConnectedEvent extends Event {
+export interface ConnectedEvent extends ClientEvent {
   readonly type: "connected";
   /** The connection's id at the server. */
   readonly connection: string;
@@ -111,13 +122,13 @@ export interface ConnectedEvent extends Event {
 }
 
 /** Messages of these channels are lost for this client. Ask the application for the current state. */
-export interface LostEvent extends Event {
+export interface LostEvent extends ClientEvent {
   readonly type: "lost";
   readonly channels: string[];
 }
 
 /** The client listens to another topic from now on, or to one less. */
-export interface TopicEvent extends Event {
+export interface TopicEvent extends ClientEvent {
   readonly type: "joined" | "left";
   readonly topic: string;
   /** "#" and the topic. */
@@ -125,7 +136,7 @@ export interface TopicEvent extends Event {
 }
 
 /** A message. Its position is remembered, and the message acknowledged, after the listeners have run. */
-export interface MessageEvent<T = any> extends Event {
+export interface MessageEvent<T = any> extends ClientEvent {
   readonly type: "message";
   /** What was sent: the value of JSON, a string, or a Uint8Array with a buffer of its own. */
   readonly data: T;
@@ -135,16 +146,10 @@ export interface MessageEvent<T = any> extends Event {
   readonly topic: string | null;
   /** Whether it is in no log: who is not there misses it for good. */
   readonly ephemeral: boolean;
-  /**
-   * Puts off the acknowledgement of this message and the storing of its position until the promise has settled, and
-   * of all messages after it. They are dispatched meanwhile. A rejection is an `error` event.
-   * @throws QueuerunError after the listeners have run
-   */
-  waitUntil(promise: PromiseLike<unknown>): void;
 }
 
 /** Something went wrong that is not the outcome of a call. The client goes on unless its state is closed. */
-export interface ErrorEvent extends Event {
+export interface ErrorEvent extends ClientEvent {
   readonly type: "error";
   /**
    * A ServerError that belongs to no request; what the authentication function threw; a ClosedError that ends it all; a

@@ -53,20 +53,18 @@ export class TooBigError extends QueuerunError {}
 
 // ---------------------------------------------------------------- events
 
+const takeWork = Symbol("takeWork");
+
 class ClientEvent extends Event {
+  #work = [];
+
   constructor(type, fields) {
     super(type);
     Object.assign(this, fields);
   }
-}
 
-const takeWork = Symbol("takeWork");
-
-class IncomingMessage extends ClientEvent {
-  #work = [];
-
-  // waitUntil puts off the acknowledgement of the message, and the storing of its
-  // position, until the promise has settled.
+  // waitUntil puts off what follows from the event, the acknowledgement of a message
+  // and the storing of a position, until the promise has settled.
   waitUntil(promise) {
     if (!this.#work) throw new QueuerunError("waitUntil was called after the listeners had run");
     this.#work.push(promise);
@@ -155,19 +153,20 @@ class Link {
 
   heardSince(time) { return this.#heard > time; }
 
-  // open connects and sends the frame that hello(signal) resolves to.
+  // open connects and sends the first frame: hello(signal) resolves to a function that
+  // makes it, when the positions are what they will be.
   async open(WebSocket, url, hello) {
     this.check();
     try {
       if (this.#ended) return;
-      const first = await hello(this.#abort.signal);
+      const greet = await hello(this.#abort.signal);
       if (this.#ended) return;
       const socket = (this.#socket = new WebSocket(url, protocol));
       socket.binaryType = "arraybuffer";
       let opened = false;
       socket.onopen = () => {
         opened = true;
-        if (socket.protocol === protocol) this.send(first);
+        if (socket.protocol === protocol) this.send(greet());
         else this.end(4400, `the server does not speak ${protocol}`);
       };
       socket.onmessage = (event) => this.#receive(event.data);
@@ -445,6 +444,7 @@ export class Client extends EventTarget {
   // flush sends what was kept, oldest first.
   #flush() {
     for (const message of [...this.#waiting]) {
+      if (!this.#online) return;
       this.#unwait(message);
       try {
         this.#checkSize(message);
@@ -483,10 +483,9 @@ export class Client extends EventTarget {
   }
 
   #message({ on = "", at, ack }, data) {
-    const event = new IncomingMessage("message", { channel: on, topic: topicOf(on), data, ephemeral: at === undefined });
-    this.dispatchEvent(event);
+    const work = this.#emit("message", { channel: on, topic: topicOf(on), data, ephemeral: at === undefined });
     const keep = at === undefined ? null : this.#positions.move((positions) => (positions.at[on] = at));
-    this.#after(event[takeWork](), () => {
+    this.#after(work, () => {
       keep?.();
       if (ack !== undefined) this.#acknowledge(ack);
     });
@@ -503,46 +502,45 @@ export class Client extends EventTarget {
     this.#maxMessage = maxMessage ?? Infinity;
     this.#refusals = 0;
     this.#onlineAt = Date.now();
-    this.#move((positions) => Object.assign(positions, { user, at: { ...at } }));
-    const moves = this.#moveTopics(new Set(Object.keys(at).filter(topicOf)));
+    const keep = this.#positions.move((positions) => Object.assign(positions, { user, at: { ...at } }));
+    const moves = this.#moveTopics(Object.keys(at).filter(topicOf));
     this.#state = "online";
     this.#flush(); // before a listener sends what is newer
-    const events = [
-      this.#stateEvent(),
-      new ClientEvent("connected", { connection, user, channels: Object.keys(at), recovered, lost }),
-      ...moves,
-    ];
-    if (recovered === false) events.push(new ClientEvent("lost", { channels: lost }));
-    for (const event of events) {
-      if (this.#link === link) this.dispatchEvent(event); // a listener may have ended it
-    }
+    const work = [];
+    const emit = (type, fields) => {
+      if (this.#link === link) work.push(...this.#emit(type, fields)); // or a listener has ended it
+    };
+    emit("state", this.#condition());
+    emit("connected", { connection, user, channels: Object.keys(at), recovered, lost });
+    for (const move of moves) emit(...move);
+    if (recovered === false) emit("lost", { channels: lost });
+    this.#after(work, keep);
   }
 
   // moveTopics returns the events that tell the difference.
-  #moveTopics(topics) {
+  #moveTopics(channels) {
     const before = this.#topics;
-    this.#topics = topics;
-    const event = (type) => (channel) => new ClientEvent(type, { channel, topic: topicOf(channel) });
+    this.#topics = new Set(channels);
+    const event = (type) => (channel) => [type, { channel, topic: topicOf(channel) }];
     return [
-      ...[...before].filter((channel) => !topics.has(channel)).map(event("left")),
-      ...[...topics].filter((channel) => !before.has(channel)).map(event("joined")),
+      ...[...before].filter((channel) => !this.#topics.has(channel)).map(event("left")),
+      ...[...this.#topics].filter((channel) => !before.has(channel)).map(event("joined")),
     ];
   }
 
   #joined({ joined, at }) {
     this.#move((positions) => (positions.at[joined] = at));
-    for (const event of this.#moveTopics(new Set([...this.#topics, joined]))) this.dispatchEvent(event);
+    for (const move of this.#moveTopics([...this.#topics, joined])) this.#emit(...move);
   }
 
   #left({ left }) {
     this.#move((positions) => delete positions.at[left]);
-    const others = [...this.#topics].filter((channel) => channel !== left);
-    for (const event of this.#moveTopics(new Set(others))) this.dispatchEvent(event);
+    for (const move of this.#moveTopics([...this.#topics].filter((channel) => channel !== left))) this.#emit(...move);
   }
 
   #missed({ missed, at }) {
-    this.dispatchEvent(new ClientEvent("lost", { channels: [missed] }));
-    this.#move((positions) => (positions.at[missed] = at));
+    const work = this.#emit("lost", { channels: [missed] });
+    this.#after(work, this.#positions.move((positions) => (positions.at[missed] = at)));
   }
 
   #move(change) {
@@ -565,7 +563,14 @@ export class Client extends EventTarget {
   }
 
   #fail(error) {
-    this.dispatchEvent(new ClientEvent("error", { error }));
+    this.#emit("error", { error });
+  }
+
+  // emit dispatches an event, and returns the work that its listeners have announced.
+  #emit(type, fields) {
+    const event = new ClientEvent(type, fields);
+    this.dispatchEvent(event);
+    return event[takeWork]();
   }
 
   // -------------------------------------------------------------- coming and going
@@ -583,7 +588,7 @@ export class Client extends EventTarget {
     link.open(WebSocket, url, (signal) => this.#hello(signal));
   }
 
-  // hello makes the first frame of a link.
+  // hello gets the credentials for a link, and returns what makes its first frame.
   async #hello(signal) {
     const { auth } = this.#options;
     const refused = this.#refusals > 0;
@@ -593,10 +598,12 @@ export class Client extends EventTarget {
       throw new ClosedError("the server has refused these credentials, and there are no others", { code: 4401 });
     }
     this.#credentials = json;
-    const { at } = this.#positions;
-    const connect = Object.keys(at).length > 0 ? { at } : {};
-    if (credentials !== undefined) connect[typeof credentials === "string" ? "text" : "data"] = credentials;
-    return JSON.stringify({ connect });
+    return () => {
+      const { at } = this.#positions;
+      const connect = Object.keys(at).length > 0 ? { at } : {};
+      if (credentials !== undefined) connect[typeof credentials === "string" ? "text" : "data"] = credentials;
+      return JSON.stringify({ connect });
+    };
   }
 
   // ended decides whether to come back after a link has ended, and when.
@@ -610,7 +617,7 @@ export class Client extends EventTarget {
       return;
     }
     if (this.#onlineAt > 0 && Date.now() - this.#onlineAt >= this.#options.backoff.stable) this.#failures = 0;
-    const imposed = code >= 4100 && code < 4200 ? limitedFor : this.#advice;
+    const imposed = Math.max(this.#advice, code >= 4100 && code < 4200 ? limitedFor : 0);
     const soon = imposed > 0 || (code >= 4000 && code < 4100);
     const wait = Math.round(imposed + this.#jitter(soon ? 0 : this.#failures));
     this.#failures++;
@@ -650,7 +657,7 @@ export class Client extends EventTarget {
     this.#waiting.clear();
     this.#waitingBytes = 0;
     this.#acks = [];
-    this.dispatchEvent(this.#stateEvent({ code, reason }));
+    this.#emit("state", this.#condition({ code, reason }));
     if (code !== 1000) this.#fail(error);
   }
 
@@ -668,11 +675,11 @@ export class Client extends EventTarget {
   #enter(state, fields) {
     if (state === this.#state) return;
     this.#state = state;
-    this.dispatchEvent(this.#stateEvent(fields));
+    this.#emit("state", this.#condition(fields));
   }
 
-  #stateEvent(fields) {
-    return new ClientEvent("state", { state: this.#state, code: null, reason: "", retryAt: null, ...fields });
+  #condition(fields) {
+    return { state: this.#state, code: null, reason: "", retryAt: null, ...fields };
   }
 
   // watchPage listens to what a browser knows before any time-out does. A worker has

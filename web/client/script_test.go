@@ -40,14 +40,16 @@ type endpoint struct {
 }
 
 // newScript starts a script that also serves the module at /queuerun.js, this
-// directory at /client/ and the given page at /.
-func newScript(t *testing.T, page string) *script {
+// directory at /client/ and the given pages at their paths.
+func newScript(t *testing.T, pages map[string]string) *script {
 	t.Helper()
 	s := &script{t: t, stopped: make(chan struct{}), endpoints: map[string]*endpoint{}}
 	mux := http.NewServeMux()
 	mux.Handle("GET /queuerun.js", client.Handler())
 	mux.Handle("GET /client/", http.StripPrefix("/client/", http.FileServer(http.Dir("."))))
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, page) })
+	for path, page := range pages {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, page) })
+	}
 	mux.HandleFunc("POST /control", s.control)
 	mux.HandleFunc("/socket", s.connect)
 	mux.HandleFunc("/socket/", s.connect)
@@ -191,6 +193,28 @@ func (c *connection) send(f frame) error {
 func (c *connection) close(code int, reason string) error {
 	message := websocket.FormatCloseMessage(code, reason)
 	return c.ws.WriteControl(websocket.CloseMessage, message, time.Now().Add(time.Second))
+}
+
+// expect fails the test unless the client's next frame is this text.
+func (s *script) expect(c *connection, text string) {
+	s.t.Helper()
+	got, err := c.receive()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if got.Text != text {
+		s.t.Fatalf("the client sent %+v, want %q", got, text)
+	}
+}
+
+// tell sends texts to the client.
+func (s *script) tell(c *connection, texts ...string) {
+	s.t.Helper()
+	for _, text := range texts {
+		if err := c.send(frame{Text: text}); err != nil {
+			s.t.Fatal(err)
+		}
+	}
 }
 
 // command is what a test in JavaScript wants.

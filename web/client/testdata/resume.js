@@ -149,6 +149,42 @@ test("a stored position waits for the work on its message", async (t) => {
   await until("both are stored", () => stored() === "u2");
 });
 
+test("a stored position waits for the current state of the application, too", async (t) => {
+  const storage = store();
+  const options = { storage, storageKey: "here" };
+  let load;
+  const loading = (client) => {
+    for (const type of ["connected", "lost"]) {
+      client.addEventListener(type, (event) => {
+        if (!event.recovered) event.waitUntil(new Promise((resolve) => (load = resolve)));
+      });
+    }
+  };
+  const client = t.client(options);
+  loading(client);
+  client.connect();
+  const server = await t.welcome();
+  await server.send({ at: "u1", data: 1 });
+  await until("the message has come", () => received(client).length === 1);
+  equal(storage.items.size, 0);
+  load();
+  await until("the position is stored", () => storage.items.size === 1);
+  await server.send({ missed: "", at: "u9" });
+  await until("it is told", () => of(client, "lost").length === 1);
+  await sleep(5);
+  client.close();
+  // Gone before the state had been loaded: the loss is told again.
+  const { server: next } = await t.online(options);
+  equal(next.hello.connect.at[""], "u1");
+});
+
+test("a listener that connects anew does not get its message again", async (t) => {
+  const { client, server } = await t.online();
+  client.addEventListener("message", () => client.reconnect(), { once: true });
+  await server.send({ at: "u1", data: 1 });
+  equal((await t.welcome({ recovered: true })).hello.connect.at[""], "u1");
+});
+
 test("a storage that is broken does not break the client", async (t) => {
   const odd = store();
   odd.setItem("here", "not JSON");
