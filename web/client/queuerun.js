@@ -372,7 +372,9 @@ export class Client extends EventTarget {
 
   close({ forget = false } = {}) {
     if (this.#state !== "closed") this.#shut(1000, "closed by the application");
-    if (forget) this.#move((positions) => Object.assign(positions, { user: null, at: {} }));
+    if (!forget) return;
+    this.#topics.clear();
+    this.#move((positions) => Object.assign(positions, { user: null, at: {} }));
   }
 
   send(data) {

@@ -1,13 +1,12 @@
 import { ClosedError } from "../queuerun.js";
 import { equal, handled, near, of, ok, rejected, sleep, test, until } from "./kit.js";
 
-// waits returns for how long the client goes offline the next time.
+// nextWait returns for how long the client goes offline the next time.
 async function nextWait(client, cause) {
-  const before = of(client, "state").length;
-  const offline = () => of(client, "state").slice(before).find(({ state }) => state === "offline");
+  const before = client.waits.length;
   await cause();
-  await until("it is offline", offline);
-  return offline().retryAt - Date.now();
+  await until("it is offline", () => client.waits.length > before);
+  return client.waits[before];
 }
 
 const unhurried = { base: 1000, max: 6000, stable: 60_000 };
@@ -135,11 +134,12 @@ test("reconnect changes the connection at once, whatever it waits for", async (t
 });
 
 test("close ends the wait", async (t) => {
+  t.chance(1);
   const { client, server } = await t.online({ backoff: { base: 20, max: 20 } });
+  client.addEventListener("state", ({ state }) => { if (state === "offline") client.close(); });
   await until("it is online", () => client.state === "online");
   await server.cut();
-  await until("it is offline", () => client.state === "offline");
-  client.close();
+  await until("it is closed", () => client.state === "closed");
   await sleep(40);
   equal([client.state, await t.attempts()], ["closed", 1]);
 });

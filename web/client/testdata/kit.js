@@ -41,10 +41,12 @@ class Test {
   get WebSocket() { return environment.WebSocket; }
 
   // client returns a client of this endpoint that has not begun to connect. Its log
-  // has all its events, as [type, fields].
+  // has all its events, as [type, fields], its waits how long it went offline for.
   client(options = {}) {
     const client = new Client({ url: this.url, WebSocket: environment.WebSocket, backoff: { base: 1, max: 1 }, ...options });
     client.log = [];
+    client.waits = [];
+    client.addEventListener("state", ({ retryAt }) => retryAt && client.waits.push(retryAt - Date.now()));
     for (const type of ["state", "connected", "lost", "joined", "left", "message", "error"]) {
       client.addEventListener(type, (event) => {
         const { isTrusted, ...fields } = event; // in browsers it is the event's own
@@ -163,9 +165,9 @@ export function ok(condition, what) {
   if (!condition) throw new Error(`it is not true that ${what}`);
 }
 
-// near says whether a delay is what it should be, and the clock has moved on a bit.
+// near allows for the clock to have moved on a bit.
 export function near(got, want, what) {
-  if (!(got <= want && got > want - 300)) throw new Error(`${what} is ${got}, want ${want}`);
+  if (!(got <= want && got > want - 100)) throw new Error(`${what} is ${got}, want ${want}`);
 }
 
 // handled returns the promise, which may be rejected before anybody looks at it.
