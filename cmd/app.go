@@ -28,8 +28,9 @@ type App struct {
 	Socket socket.Handlers
 
 	// HTTP serves every request that is not for one of the built-in paths
-	// (/socket, /monitoring, /metrics, /healthz and /readyz). Its requests' contexts
-	// push jobs and send messages, as the current user if there is one.
+	// (/socket, /queuerun.js, /monitoring, /metrics, /healthz and /readyz). Its
+	// requests' contexts push jobs and send messages, as the current user if there is
+	// one.
 	HTTP http.Handler
 
 	// Authenticate says who makes an HTTP request, and who opens a socket when

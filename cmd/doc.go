@@ -16,7 +16,8 @@
 // one it has them all.
 //
 //	app                 everything, in one process
-//	app web             the App's HTTP handler, and the dashboard at /monitoring
+//	app web             the App's HTTP handler, the client library at /queuerun.js
+//	                    and the dashboard at /monitoring
 //	app socket          WebSocket connections at /socket
 //	app worker          jobs, the ticks of schedules, and presence
 //	app scheduler       makes a job of each tick

@@ -42,7 +42,7 @@ func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (d *Dashboard) open() {
 	monitor := asynqmon.New(asynqmon.Options{
 		RootPath:         dashboardPath,
-		RedisConnOpt:     client{d.Redis},
+		RedisConnOpt:     connOpt{d.Redis},
 		PayloadFormatter: asynqmon.PayloadFormatterFunc(showText),
 		ResultFormatter:  asynqmon.ResultFormatterFunc(showText),
 	})
@@ -57,7 +57,7 @@ func showText(kind string, data []byte) string {
 	return asynqmon.DefaultPayloadFormatter(kind, data)
 }
 
-// client lets Asynq use a client that exists already. It is never closed through it.
-type client struct{ redis redis.UniversalClient }
+// connOpt lets Asynq use a client that exists already. It is never closed through it.
+type connOpt struct{ redis redis.UniversalClient }
 
-func (c client) MakeRedisClient() any { return c.redis }
+func (c connOpt) MakeRedisClient() any { return c.redis }

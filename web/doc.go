@@ -4,6 +4,7 @@
 // make of them, and gives every other request to that handler:
 //
 //	/socket        WebSocket connections (package socket)
+//	/queuerun.js   the client library for pages (package client)
 //	/monitoring    the dashboard, and all below it
 //	/metrics       metrics for Prometheus
 //	/healthz       200 while the process lives

@@ -3,11 +3,14 @@ package web
 import (
 	"net/http"
 	"strings"
+
+	"github.com/queuerun/queuerun/web/client"
 )
 
 // The paths that a program's own handler never sees.
 const (
 	socketPath    = "/socket"
+	clientPath    = "/queuerun.js"
 	dashboardPath = "/monitoring"
 	healthPath    = "/healthz"
 	readyPath     = "/readyz"
@@ -18,12 +21,15 @@ const (
 // it would redirect a path like //a before the program's own handler sees it.
 func (s *Server) routes() http.Handler {
 	app := s.app()
+	library := client.Handler()
 	ready := http.HandlerFunc(s.ready)
 	return s.recovered(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var h http.Handler
 		switch path := r.URL.Path; {
 		case path == socketPath:
 			h = s.Socket
+		case path == clientPath:
+			h = library
 		case path == dashboardPath || strings.HasPrefix(path, dashboardPath+"/"):
 			h = s.Dashboard
 		case path == healthPath:

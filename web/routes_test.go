@@ -3,6 +3,7 @@ package web_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/queuerun/queuerun/web"
@@ -19,6 +20,7 @@ func TestAppSeesAllPathsButTheBuiltInOnes(t *testing.T) {
 		"/socket":             "socket /socket",
 		"/socket/":            "app /socket/",
 		"/sockets":            "app /sockets",
+		"/queuerun.js/":       "app /queuerun.js/",
 		"/monitoring":         "dashboard /monitoring",
 		"/monitoring/queues":  "dashboard /monitoring/queues",
 		"/monitorings":        "app /monitorings",
@@ -42,5 +44,13 @@ func TestWhatAServerDoesNotHaveIsNotFound(t *testing.T) {
 		if got := s.get(path); got.status != 404 {
 			t.Errorf("%s: got %d", path, got.status)
 		}
+	}
+}
+
+func TestTheClientLibraryIsAlwaysThere(t *testing.T) {
+	s := start(t, t.Context(), &web.Server{App: named("app")})
+	got := s.get("/queuerun.js")
+	if got.status != 200 || !strings.HasPrefix(got.header.Get("Content-Type"), "text/javascript") || !strings.Contains(got.body, "export class Client") {
+		t.Errorf("%d %v, %d bytes", got.status, got.header, len(got.body))
 	}
 }

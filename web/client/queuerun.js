@@ -1,0 +1,714 @@
+// The client of a queuerun server, for browsers and Node: one module without
+// dependencies. README.md says how it is used, queuerun.d.ts what each name takes
+// and gives.
+//
+// A Client outlives its connections. Each of them is a Link: one attempt, and what
+// comes of it if the server accepts. The client remembers a position for every
+// channel it listens to and names them all to the next link, which goes on exactly
+// there. A position is remembered after the listeners of its message have run, so
+// no message is lost and none comes twice.
+
+const protocol = "queuerun.v1";
+
+// How long a server that limits its clients wants to be left alone.
+const limitedFor = 5_000;
+
+// The longest advice that is taken; a timer overflows at 2^31 ms.
+const longestAdvice = 3_600_000;
+
+// The silence that ends a link whose server does not say how often it speaks.
+const defaultPatience = 35_000;
+
+// ---------------------------------------------------------------- errors
+
+// QueuerunError is the base of all errors of this module.
+export class QueuerunError extends Error {
+  constructor(message, fields) {
+    super(message);
+    this.name = new.target.name;
+    Object.assign(this, fields);
+  }
+}
+
+// ServerError is what a handler of the server returned, in its own words.
+export class ServerError extends QueuerunError {}
+
+// TimeoutError: no reply came in time. If `sent`, the server may have handled the
+// request, or do so yet; else it never will.
+export class TimeoutError extends QueuerunError {}
+
+// DisconnectedError: the connection broke after the request was sent and before its
+// reply came. The server may have handled it.
+export class DisconnectedError extends QueuerunError {}
+
+// ClosedError: the client is closed, by the application or because the server said,
+// with `code` and `reason`, that coming back is of no use.
+export class ClosedError extends QueuerunError {}
+
+// BufferFullError: so much waits to be sent that nothing more is taken.
+export class BufferFullError extends QueuerunError {}
+
+// TooBigError: the server takes frames of at most `limit` bytes.
+export class TooBigError extends QueuerunError {}
+
+// ---------------------------------------------------------------- events
+
+const takeWork = Symbol("takeWork");
+
+class ClientEvent extends Event {
+  #work = [];
+
+  constructor(type, fields) {
+    super(type);
+    Object.assign(this, fields);
+  }
+
+  // waitUntil puts off what follows from the event, the acknowledgement of a message
+  // and the storing of a position, until the promise has settled.
+  waitUntil(promise) {
+    if (!this.#work) throw new QueuerunError("waitUntil was called after the listeners had run");
+    this.#work.push(promise);
+  }
+
+  [takeWork]() {
+    const work = this.#work;
+    this.#work = null;
+    return work;
+  }
+}
+
+// ---------------------------------------------------------------- frames
+
+// encode returns the frame of a message and its size in bytes. A string goes as a
+// text, bytes go as they are, anything else as JSON.
+function encode(payload, id) {
+  const bytes = bytesOf(payload);
+  if (bytes) {
+    const header = new TextEncoder().encode(JSON.stringify({ id }) + "\n");
+    const frame = new Uint8Array(header.length + bytes.length);
+    frame.set(header);
+    frame.set(bytes, header.length);
+    return { frame, size: frame.length };
+  }
+  const json = JSON.stringify(payload);
+  if (json === undefined) throw new TypeError(`a message cannot be of type ${typeof payload}`);
+  const kind = typeof payload === "string" ? "text" : "data";
+  const frame = id === undefined ? `{"${kind}":${json}}` : `{"id":${id},"${kind}":${json}}`;
+  return { frame, size: new TextEncoder().encode(frame).length };
+}
+
+function bytesOf(payload) {
+  if (ArrayBuffer.isView(payload)) return new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength);
+  return payload instanceof ArrayBuffer ? new Uint8Array(payload) : null;
+}
+
+// decode returns the header of a frame, whether it carries a payload, and which.
+function decode(raw) {
+  if (typeof raw === "string") {
+    const header = parseObject(raw);
+    const kind = ["data", "text"].find((name) => name in header);
+    return { header, filled: kind !== undefined, payload: header[kind] };
+  }
+  const bytes = new Uint8Array(raw);
+  const end = bytes.indexOf(10);
+  if (end < 0) throw new SyntaxError("a binary frame without a header");
+  // The payload is a copy, so that its .buffer is the payload and nothing else.
+  return { header: parseObject(new TextDecoder().decode(bytes.subarray(0, end))), filled: true, payload: bytes.slice(end + 1) };
+}
+
+function parseObject(text) {
+  const value = JSON.parse(text);
+  if (typeof value !== "object" || value === null) throw new SyntaxError("not an object");
+  return value;
+}
+
+// topicOf returns the topic of a channel: "room" of "#room", null of the user's own
+// channel "" and of the broadcast "*".
+function topicOf(channel) {
+  return channel.startsWith("#") ? channel.slice(1) : null;
+}
+
+// ---------------------------------------------------------------- links
+
+// Link is one attempt to reach the server and the connection that comes of it. It
+// ends once, and is silent after that.
+class Link {
+  #socket = null;
+  #on;
+  #ended = false;
+  #abort = new AbortController();
+  #heard = Date.now();
+  #patience;
+  #timer = 0;
+
+  // on.frame(link, decoded) is called for each frame, on.end(link, {code, reason,
+  // error}) at the end. Patience is how many milliseconds of silence end the link.
+  constructor(patience, on) {
+    this.#patience = patience;
+    this.#on = on;
+  }
+
+  get live() { return this.#socket?.readyState === 1; }
+  get unsentBytes() { return this.#socket.bufferedAmount; }
+
+  heardSince(time) { return this.#heard > time; }
+
+  // open connects and sends the first frame: hello(signal) resolves to a function that
+  // makes it, when the positions are what they will be.
+  async open(WebSocket, url, hello) {
+    this.check();
+    try {
+      if (this.#ended) return;
+      const greet = await hello(this.#abort.signal);
+      if (this.#ended) return;
+      const socket = (this.#socket = new WebSocket(url, protocol));
+      socket.binaryType = "arraybuffer";
+      let opened = false;
+      socket.onopen = () => {
+        opened = true;
+        if (socket.protocol === protocol) this.send(greet());
+        else this.end(4400, `the server does not speak ${protocol}`);
+      };
+      socket.onmessage = (event) => this.#receive(event.data);
+      socket.onclose = (event) => this.end(event.code, event.reason);
+      socket.onerror = (event) => {
+        // Node 20 has no close event after an attempt that failed.
+        if (!opened) this.end(1006, event.message ?? "");
+      };
+    } catch (error) {
+      this.end(error instanceof ClosedError ? error.code : 1006, String(error?.message ?? error), error);
+    }
+  }
+
+  send(frame) {
+    if (this.live) this.#socket.send(frame);
+  }
+
+  expect(patience) {
+    this.#patience = patience;
+    this.check();
+  }
+
+  // check ends the link if it was silent for too long, and else looks again when it
+  // could be.
+  check() {
+    if (this.#ended) return;
+    clearTimeout(this.#timer);
+    const now = Date.now();
+    this.#heard = Math.min(this.#heard, now); // the clock may have been set back
+    const left = this.#heard + this.#patience - now;
+    if (left <= 0) this.end(1006, `nothing was heard for ${this.#patience} ms`);
+    else if (this.#socket?.readyState === 3) this.end(1006, ""); // while the page was frozen
+    else this.#timer = setTimeout(() => this.check(), left);
+  }
+
+  // end closes the connection. The code is for this side: browsers let only 1000 and
+  // an application's own codes out.
+  end(code, reason, error) {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    this.#abort.abort();
+    if (this.#socket) {
+      this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
+      this.#socket.onerror = () => {}; // the ws package throws what nobody listens to
+      this.#socket.close(1000);
+    }
+    this.#on.end(this, { code, reason, error });
+  }
+
+  #receive(raw) {
+    this.#heard = Date.now();
+    let decoded;
+    try {
+      decoded = decode(raw);
+    } catch (cause) {
+      const error = new QueuerunError("the server sent a frame that cannot be read", { cause });
+      this.end(1006, error.message, error);
+      return;
+    }
+    this.#on.frame(this, decoded);
+  }
+}
+
+// ---------------------------------------------------------------- positions
+
+// Positions is where in each channel the client is, and whose channels these are: in
+// memory and, with a storage, beyond a reload.
+class Positions {
+  #memory;
+  #stored; // lags behind while the application works on messages
+  #storage;
+  #key;
+  #failed;
+
+  constructor(storage, key, failed) {
+    this.#storage = storage;
+    this.#key = key;
+    this.#failed = failed;
+    this.#memory = this.#load();
+    this.#stored = this.#load();
+  }
+
+  get user() { return this.#memory.user; }
+  get at() { return { ...this.#memory.at }; }
+
+  // move makes a change in memory, and returns the function that makes the same
+  // change in the storage.
+  move(change) {
+    change(this.#memory);
+    return () => {
+      change(this.#stored);
+      this.#store();
+    };
+  }
+
+  #load() {
+    try {
+      const { user = null, at = {} } = JSON.parse(this.#storage?.getItem(this.#key) ?? "{}");
+      return { user, at: { ...at } };
+    } catch {
+      return { user: null, at: {} }; // not ours, or blocked
+    }
+  }
+
+  #store() {
+    if (!this.#storage) return;
+    try {
+      if (Object.keys(this.#stored.at).length > 0) this.#storage.setItem(this.#key, JSON.stringify(this.#stored));
+      else this.#storage.removeItem(this.#key);
+    } catch (error) {
+      this.#giveUp(error);
+    }
+  }
+
+  // An old position in the storage would bring messages twice after a reload.
+  #giveUp(error) {
+    const storage = this.#storage;
+    this.#storage = null;
+    try {
+      storage.removeItem(this.#key);
+    } catch {} // the first error says it all
+    this.#failed(error);
+  }
+}
+
+// ---------------------------------------------------------------- client
+
+// connect returns a client that is on its way to the server at the URL.
+export function connect(url = "/socket", options = {}) {
+  return new Client({ ...options, url }).connect();
+}
+
+export class Client extends EventTarget {
+  #options;
+  #state = "closed";
+  #link = null;
+  #connection = null;
+  #topics = new Set(); // channels
+  #maxMessage = Infinity;
+  #positions;
+  #work = null; // settles when the work on all messages so far has
+
+  // Coming back.
+  #failures = 0; // in a row
+  #refusals = 0; // of credentials, in a row
+  #credentials; // the last ones, as JSON
+  #complaint = ""; // the last error of this link that belongs to no request
+  #onlineAt = 0;
+  #advice = 0; // of the server, for the time after this link
+  #notBefore = 0; // until then the server wants to be left alone
+  #timer = 0;
+  #networkLostAt = 0;
+  #page = null; // AbortController of what is listened to in the page
+
+  // Going out.
+  #waiting = new Set(); // {frame, size, request}, in order
+  #waitingBytes = 0;
+  #requests = new Map(); // by id
+  #lastID = 0;
+  #acks = []; // that became due while there was no link
+
+  constructor(options = {}) {
+    super();
+    const { url = "/socket", WebSocket = globalThis.WebSocket, storage = null } = options;
+    if (!WebSocket) throw new QueuerunError("there is no WebSocket here: give one as the option WebSocket");
+    const target = new URL(url, globalThis.location?.href);
+    target.protocol = target.protocol.replace(/^http/, "ws");
+    target.hash = "";
+    this.#options = {
+      url: target.href,
+      WebSocket,
+      auth: options.auth,
+      connectTimeout: options.connectTimeout ?? 15_000,
+      requestTimeout: options.requestTimeout ?? 30_000,
+      backoff: { base: 500, max: 20_000, stable: 5_000, ...options.backoff },
+      buffer: { messages: 100, bytes: 1 << 20, ...options.buffer },
+    };
+    this.#positions = new Positions(storage, options.storageKey ?? `queuerun ${target.href}`, (error) => this.#fail(error));
+  }
+
+  get url() { return this.#options.url; }
+  get state() { return this.#state; }
+  get connection() { return this.#connection; }
+  get user() { return this.#connection === null ? null : this.#positions.user; }
+  get topics() { return [...this.#topics].map(topicOf); }
+  get buffered() { return this.#waiting.size; }
+
+  connect() {
+    if (this.#state !== "closed") return this;
+    this.#failures = this.#refusals = 0;
+    this.#watchPage();
+    this.#dial();
+    return this;
+  }
+
+  reconnect() {
+    if (this.#state === "closed") return this.connect();
+    this.#dropLink();
+    this.#dial();
+    return this;
+  }
+
+  close({ forget = false } = {}) {
+    if (this.#state !== "closed") this.#shut(1000, "closed by the application");
+    if (!forget) return;
+    this.#topics.clear();
+    this.#move((positions) => Object.assign(positions, { user: null, at: {} }));
+  }
+
+  send(data) {
+    this.#write(encode(data));
+  }
+
+  request(data, { timeout = this.#options.requestTimeout, signal } = {}) {
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      const id = ++this.#lastID;
+      const message = encode(data, id);
+      let timer = 0;
+      const settle = (how, value) => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", abort);
+        this.#requests.delete(id);
+        this.#unwait(message);
+        how(value);
+      };
+      const abort = () => settle(reject, signal.reason);
+      const request = { sent: false, resolve: (value) => settle(resolve, value), reject: (error) => settle(reject, error) };
+      message.request = request;
+      this.#write(message);
+      this.#requests.set(id, request);
+      signal?.addEventListener("abort", abort);
+      if (timeout > 0 && timeout < 2 ** 31) {
+        const late = () => settle(reject, new TimeoutError(`no reply came within ${timeout} ms`, { sent: request.sent }));
+        timer = setTimeout(late, timeout);
+      }
+    });
+  }
+
+  // -------------------------------------------------------------- going out
+
+  get #online() { return this.#state === "online" && this.#link.live; }
+
+  // write sends a message, or keeps it for the next link.
+  #write(message) {
+    if (this.#state === "closed") throw new ClosedError("the client is closed", { code: 1000, reason: "" });
+    this.#checkSize(message);
+    const { messages, bytes } = this.#options.buffer;
+    if (this.#online) {
+      const unsent = this.#link.unsentBytes;
+      if (unsent > 0 && unsent + message.size > bytes) throw new BufferFullError(`${unsent} bytes wait to be sent`);
+      this.#hand(message);
+      return;
+    }
+    if (this.#waiting.size >= messages || this.#waitingBytes + message.size > bytes) {
+      throw new BufferFullError(`${this.#waiting.size} messages with ${this.#waitingBytes} bytes wait to be sent`);
+    }
+    this.#waiting.add(message);
+    this.#waitingBytes += message.size;
+  }
+
+  #hand({ frame, request }) {
+    if (request) request.sent = true;
+    this.#link.send(frame);
+  }
+
+  #unwait(message) {
+    if (this.#waiting.delete(message)) this.#waitingBytes -= message.size;
+  }
+
+  #checkSize({ size }) {
+    const limit = this.#maxMessage;
+    if (size > limit) throw new TooBigError(`a frame of ${size} bytes, and the server takes ${limit}`, { limit });
+  }
+
+  // flush sends what was kept, oldest first.
+  #flush() {
+    for (const message of [...this.#waiting]) {
+      if (!this.#online) return;
+      this.#unwait(message);
+      try {
+        this.#checkSize(message);
+        this.#hand(message);
+      } catch (error) {
+        if (message.request) message.request.reject(error);
+        else this.#fail(error);
+      }
+    }
+    for (const ack of this.#acks.splice(0)) this.#acknowledge(ack);
+  }
+
+  #acknowledge(ack) {
+    if (this.#online) this.#link.send(JSON.stringify({ ack }));
+    else if (this.#state !== "closed") this.#acks.push(ack);
+  }
+
+  // -------------------------------------------------------------- coming in
+
+  #receive(link, { header, filled, payload }) {
+    if (header.id !== undefined) this.#reply(header, payload);
+    else if (filled) this.#message(header, payload);
+    else if (header.connected) this.#accepted(link, header.connected);
+    else if (header.missed !== undefined) this.#missed(header);
+    else if (header.joined !== undefined) this.#joined(header);
+    else if (header.left !== undefined) this.#left(header);
+    else if (header.reconnect) this.#advice = Math.min(Math.max(Number(header.reconnect.after) || 0, 0), longestAdvice);
+    else if (header.error !== undefined) this.#fail(new ServerError((this.#complaint = header.error)));
+    else if (Object.keys(header).length === 0) link.send("{}");
+  }
+
+  #reply({ id, error }, payload) {
+    const request = this.#requests.get(id);
+    if (error !== undefined) request?.reject(new ServerError(error));
+    else request?.resolve(payload);
+  }
+
+  #message({ on = "", at, ack }, data) {
+    const work = this.#emit("message", { channel: on, topic: topicOf(on), data, ephemeral: at === undefined });
+    const keep = at === undefined ? null : this.#positions.move((positions) => (positions.at[on] = at));
+    this.#after(work, () => {
+      keep?.();
+      if (ack !== undefined) this.#acknowledge(ack);
+    });
+  }
+
+  #accepted(link, { connection, user = null, at = {}, recovered, lost, heartbeat, timeout, maxMessage }) {
+    const named = Object.keys(this.#positions.at);
+    if (recovered !== undefined && user !== this.#positions.user) {
+      [recovered, lost] = [false, named]; // what the page has belongs to somebody else
+    }
+    lost = recovered === false ? lost ?? named : [];
+    link.expect(heartbeat + timeout || defaultPatience);
+    this.#connection = connection;
+    this.#maxMessage = maxMessage ?? Infinity;
+    this.#refusals = 0;
+    this.#onlineAt = Date.now();
+    const keep = this.#positions.move((positions) => Object.assign(positions, { user, at: { ...at } }));
+    const moves = this.#moveTopics(Object.keys(at).filter(topicOf));
+    this.#state = "online";
+    this.#flush(); // before a listener sends what is newer
+    const work = [];
+    const emit = (type, fields) => {
+      if (this.#link === link) work.push(...this.#emit(type, fields)); // or a listener has ended it
+    };
+    emit("state", this.#condition());
+    emit("connected", { connection, user, channels: Object.keys(at), recovered, lost });
+    for (const move of moves) emit(...move);
+    if (recovered === false) emit("lost", { channels: lost });
+    this.#after(work, keep);
+  }
+
+  // moveTopics returns the events that tell the difference.
+  #moveTopics(channels) {
+    const before = this.#topics;
+    this.#topics = new Set(channels);
+    const event = (type) => (channel) => [type, { channel, topic: topicOf(channel) }];
+    return [
+      ...[...before].filter((channel) => !this.#topics.has(channel)).map(event("left")),
+      ...[...this.#topics].filter((channel) => !before.has(channel)).map(event("joined")),
+    ];
+  }
+
+  #joined({ joined, at }) {
+    this.#move((positions) => (positions.at[joined] = at));
+    for (const move of this.#moveTopics([...this.#topics, joined])) this.#emit(...move);
+  }
+
+  #left({ left }) {
+    this.#move((positions) => delete positions.at[left]);
+    for (const move of this.#moveTopics([...this.#topics].filter((channel) => channel !== left))) this.#emit(...move);
+  }
+
+  #missed({ missed, at }) {
+    const work = this.#emit("lost", { channels: [missed] });
+    this.#after(work, this.#positions.move((positions) => (positions.at[missed] = at)));
+  }
+
+  #move(change) {
+    this.#after([], this.#positions.move(change));
+  }
+
+  // after takes a step when the given work and that on all messages before has
+  // settled: at once, if there is none.
+  #after(work, step) {
+    if (work.length === 0 && this.#work === null) {
+      step();
+      return;
+    }
+    const reported = work.map((promise) => Promise.resolve(promise).catch((error) => this.#fail(error)));
+    const done = Promise.all([this.#work, ...reported]).then(() => {
+      step();
+      if (this.#work === done) this.#work = null;
+    });
+    this.#work = done;
+  }
+
+  #fail(error) {
+    this.#emit("error", { error });
+  }
+
+  // emit dispatches an event, and returns the work that its listeners have announced.
+  #emit(type, fields) {
+    const event = new ClientEvent(type, fields);
+    this.dispatchEvent(event);
+    return event[takeWork]();
+  }
+
+  // -------------------------------------------------------------- coming and going
+
+  #dial() {
+    clearTimeout(this.#timer);
+    this.#notBefore = this.#advice = this.#onlineAt = 0;
+    this.#complaint = "";
+    const { WebSocket, url, connectTimeout } = this.#options;
+    const link = (this.#link = new Link(connectTimeout, {
+      frame: (link, decoded) => this.#receive(link, decoded),
+      end: (link, why) => this.#ended(link, why),
+    }));
+    this.#enter("connecting");
+    link.open(WebSocket, url, (signal) => this.#hello(signal));
+  }
+
+  // hello gets the credentials for a link, and returns what makes its first frame.
+  async #hello(signal) {
+    const { auth } = this.#options;
+    const refused = this.#refusals > 0;
+    const credentials = typeof auth === "function" ? await auth({ signal, refused }) : auth;
+    const json = JSON.stringify(credentials);
+    if (refused && json !== undefined && json === this.#credentials) {
+      throw new ClosedError("the server has refused these credentials, and there are no others", { code: 4401 });
+    }
+    this.#credentials = json;
+    return () => {
+      const { at } = this.#positions;
+      const connect = Object.keys(at).length > 0 ? { at } : {};
+      if (credentials !== undefined) connect[typeof credentials === "string" ? "text" : "data"] = credentials;
+      return JSON.stringify({ connect });
+    };
+  }
+
+  // ended decides whether to come back after a link has ended, and when.
+  #ended(link, { code, reason, error }) {
+    if (this.#link !== link) return;
+    this.#dropLink();
+    reason ||= this.#complaint;
+    if (code === 4401) this.#refusals++;
+    if (!this.#mayReturn(code)) {
+      this.#shut(code, reason);
+      return;
+    }
+    if (this.#onlineAt > 0 && Date.now() - this.#onlineAt >= this.#options.backoff.stable) this.#failures = 0;
+    const imposed = Math.max(this.#advice, code >= 4100 && code < 4200 ? limitedFor : 0);
+    const soon = imposed > 0 || (code >= 4000 && code < 4100);
+    const wait = Math.round(imposed + this.#jitter(soon ? 0 : this.#failures));
+    this.#failures++;
+    this.#notBefore = Date.now() + imposed;
+    this.#dialIn(wait);
+    this.#enter("offline", { code, reason, retryAt: Date.now() + wait });
+    if (error) this.#fail(error);
+  }
+
+  // mayReturn says whether another attempt may go better than the one that ended
+  // with the code.
+  #mayReturn(code) {
+    if (code === 4401) return typeof this.#options.auth === "function" && this.#refusals < 2;
+    return ![1000, 1002, 1003, 1007, 1009].includes(code) && !(code >= 4400 && code < 4500);
+  }
+
+  // jitter returns a random part of a delay that doubles with each failure, so that
+  // all clients of a server that restarts do not come at once.
+  #jitter(failures) {
+    const { base, max } = this.#options.backoff;
+    return Math.random() * Math.min(max, base * 2 ** failures);
+  }
+
+  #dialIn(milliseconds) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#dial(), milliseconds);
+  }
+
+  // shut ends it all, until connect is called.
+  #shut(code, reason) {
+    clearTimeout(this.#timer);
+    this.#page.abort();
+    this.#state = "closed"; // nothing is kept from here on
+    this.#dropLink();
+    const error = new ClosedError(`closed for good: ${reason || `code ${code}`}`, { code, reason });
+    for (const request of [...this.#requests.values()]) request.reject(error);
+    this.#waiting.clear();
+    this.#waitingBytes = 0;
+    this.#acks = [];
+    this.#emit("state", this.#condition({ code, reason }));
+    if (code !== 1000) this.#fail(error);
+  }
+
+  // dropLink leaves the link behind, and with it the requests that it has taken along.
+  #dropLink() {
+    const link = this.#link;
+    this.#link = this.#connection = null;
+    link?.end(1000, "");
+    const error = new DisconnectedError("the connection was lost before the reply came");
+    for (const request of [...this.#requests.values()]) {
+      if (request.sent) request.reject(error);
+    }
+  }
+
+  #enter(state, fields) {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#emit("state", this.#condition(fields));
+  }
+
+  #condition(fields) {
+    return { state: this.#state, code: null, reason: "", retryAt: null, ...fields };
+  }
+
+  // watchPage listens to what a browser knows before any time-out does. A worker has
+  // no document, and Node has nothing of it.
+  #watchPage() {
+    this.#page = new AbortController();
+    const { signal } = this.#page;
+    const listen = (target, type, listener) => target?.addEventListener?.(type, listener, { signal });
+    listen(globalThis, "offline", () => (this.#networkLostAt = Date.now()));
+    listen(globalThis, "online", () => this.#networkBack());
+    listen(globalThis, "pageshow", () => this.#wake());
+    listen(globalThis.document, "visibilitychange", () => {
+      if (globalThis.document.visibilityState === "visible") this.#wake();
+    });
+  }
+
+  // A link that was silent since the network went away has probably gone with it.
+  #networkBack() {
+    if (this.#networkLostAt > 0 && !this.#link?.heardSince(this.#networkLostAt)) this.#link?.end(1006, "the network was away");
+    this.#networkLostAt = 0;
+    this.#wake();
+  }
+
+  // wake looks whether the link is still there, and ends the wait for the next
+  // attempt, except for what the server asked for.
+  #wake() {
+    this.#link?.check();
+    if (this.#state === "offline") this.#dialIn(Math.max(0, this.#notBefore - Date.now()));
+  }
+}
