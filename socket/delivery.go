@@ -9,14 +9,16 @@ import (
 
 // An entry of an inbox is, after the version, any number of
 //
-//	d<targets> <sequence> <previous> <logged> <bytes> <channel>… <bytes> <record>
+//	r<bytes> <record>
+//	t<sequence> <previous> <logged> <bytes> <channel>
 //	m<bytes> <user>
 //
-// without the spaces and line feeds that are there for the eye only: a message
-// with its position in each of some channels, all 0 when no log has it; and a
-// user whose topics have changed. The script append.lua writes them too.
+// without the line feeds: a message, for the channels that follow; one of these
+// channels, with the position of the message in it, all 0 when no log has it; and
+// a user whose topics have changed. The script append.lua writes them too.
 const (
-	entryDelivery   = 'd'
+	entryRecord     = 'r'
+	entryTarget     = 't'
 	entryMembership = 'm'
 )
 
@@ -29,14 +31,14 @@ type delivery struct {
 
 // appendDelivery adds a record and some of its targets to an inbox entry.
 func appendDelivery(b, record []byte, to []*target) []byte {
-	b = appendNumber(append(b, entryDelivery), uint64(len(to)))
+	b = appendText(append(b, entryRecord), string(record))
 	for _, t := range to {
-		b = appendNumber(b, t.at.seq)
+		b = appendNumber(append(b, entryTarget), t.at.seq)
 		b = appendNumber(b, t.at.previous)
 		b = appendNumber(b, t.at.logged)
 		b = appendText(b, string(t.channel))
 	}
-	return appendText(b, string(record))
+	return b
 }
 
 // appendMembership adds to an inbox entry that a user's topics have changed.
@@ -58,12 +60,22 @@ func parseEntry(entry []byte, deliver func(delivery), changed func(user string))
 		return fmt.Errorf("inbox entry of %d bytes: %w", len(entry), errVersion)
 	}
 	r := entryReader{rest: entry[1:]}
+	var message record
 	for r.err == nil && len(r.rest) > 0 {
 		kind := r.rest[0]
 		r.rest = r.rest[1:]
 		switch kind {
-		case entryDelivery:
-			r.deliveries(deliver)
+		case entryRecord:
+			message = r.record()
+		case entryTarget:
+			at := position{r.number(), r.number(), r.number()}
+			ch := channel(r.text())
+			if message.opcode == 0 {
+				r.fail(errors.New("a target without a record"))
+			}
+			if r.err == nil {
+				deliver(delivery{ch, at, message})
+			}
 		case entryMembership:
 			if user := r.text(); r.err == nil {
 				changed(string(user))
@@ -82,27 +94,14 @@ func parseEntry(entry []byte, deliver func(delivery), changed func(user string))
 type entryReader struct {
 	rest []byte
 	err  error
-	to   []delivery // of the present message
 }
 
-func (r *entryReader) deliveries(deliver func(delivery)) {
-	r.to = r.to[:0]
-	for n := r.number(); n > 0 && r.err == nil; n-- {
-		at := position{r.number(), r.number(), r.number()}
-		r.to = append(r.to, delivery{channel: channel(r.text()), at: at})
-	}
+func (r *entryReader) record() (message record) {
 	encoded := r.text()
-	if r.err != nil {
-		return
+	if r.err == nil {
+		message, r.err = parseRecord(encoded)
 	}
-	var message record
-	if message, r.err = parseRecord(encoded); r.err != nil {
-		return
-	}
-	for _, d := range r.to {
-		d.record = message
-		deliver(d)
-	}
+	return message
 }
 
 var errEntryEnds = errors.New("it ends too early")

@@ -116,8 +116,8 @@ func parseTop(s string) (top, error) {
 		return top{}, nil
 	}
 	words := strings.Fields(s)
-	if len(words) != 4 {
-		return top{}, fmt.Errorf("top %q: want four numbers", s)
+	if len(words) != 5 {
+		return top{}, fmt.Errorf("top %q: want five numbers", s)
 	}
 	var t top
 	for i, to := range []*uint64{&t.seq, &t.logged, &t.latest} {

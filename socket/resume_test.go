@@ -222,6 +222,8 @@ func TestEphemeralMessagesAreOnlyForThoseWhoAreThere(t *testing.T) {
 		r.Close()
 		sendText(t, ctx, To("ada"), "typing again", Ephemeral())
 		sendText(t, ctx, To("ada"), "said")
+		plain.expect("typing again")
+		plain.expect("said") // so it is over
 		again := dialResumer(t, s.URL+"?user=ada")
 		if hello := again.connect(at); !*hello.Recovered {
 			t.Errorf("connected with %+v", hello)

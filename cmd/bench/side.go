@@ -11,7 +11,7 @@ import (
 const protocolV1 = "queuerun.v1"
 
 // defaultProtocol is what clients of our server speak; empty is plain messages.
-const defaultProtocol = ""
+const defaultProtocol = "queuerun.v1"
 
 // side is one of those who are compared: how to start its processes, and what
 // its clients say.

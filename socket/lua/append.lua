@@ -9,7 +9,8 @@
 -- predecessor knows that nothing is missing in between.
 --
 -- A channel's "top" is how far it is: "<sequence> <sequence of the newest message
--- in the log> <that of the newest in the hash of Latest> <how many the log keeps>".
+-- in the log> <that of the newest in the hash of Latest> <how many the log keeps>
+-- <until when, in microseconds>".
 -- The messages of Latest are in the channel's order but not in its log: a newer
 -- one with the same key takes the place of an older one.
 --
@@ -26,6 +27,7 @@
 
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
+local nowText = string.format('%.0f', now)
 local absent, before, behind, limit, messages = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 
 -- A repeat, of a command whose reply was lost, looks for its nonce first. When
@@ -36,19 +38,19 @@ local function find(log, latest, key, nonce, count)
   if key ~= '' then
     local value = redis.call('HGET', latest, key) or ''
     local seq, last, logged, name = string.match(value, '^(%d+) (%d+) (%d+) (%S+) ')
-    if name ~= nonce then return nil end
-    return {seq, last, logged}
+    if name == nonce then return seq, last, logged end
+    return nil
   end
   local entries = redis.call('XRANGE', log, '-', '+')
   for _, entry in ipairs(entries) do
     local f = entry[2]
     if f[4] == nonce then
       local last, logged = string.match(f[2], '^(%d+) ?(%d*)$')
-      return {string.match(entry[1], '^%d+'), last, logged == '' and last or logged}
+      return string.match(entry[1], '^%d+'), last, logged == '' and last or logged
     end
   end
   if #entries >= count and tonumber(string.match(entries[1][1], '^%d+')) > now - 60000000 then
-    return {'UNCERTAIN'}
+    return 'UNCERTAIN'
   end
   return nil
 end
@@ -68,108 +70,96 @@ local function makeRoom(latest, count)
   redis.call('HSET', latest, '', string.format('%.0f', oldest))
 end
 
--- keep extends what is left of the life of a key to at least age. It gives it a
--- little more, so that most messages find nothing to do.
-local function keep(key, left, age)
-  if left < age then redis.call('PEXPIRE', key, math.ceil(age * 1.1)) end
-end
-
+-- store keeps a message. It returns its sequence, the previous one and the
+-- previous one in the log, or nil and what is wrong. The time until which the log
+-- is kept is extended by a little more than what is asked for, so that most
+-- messages find nothing to do.
 local function store(log, top, latest, online, record, nonce, count, age, key)
-  local last, logged, newest, kept = '0', '0', '0', count
-  local state = redis.call('GET', top)
+  local last, logged, newest, kept, till = '0', '0', '0', count, '0'
+  local state = redis.pcall('GET', top)
   if state then
-    last, logged, newest, kept = string.match(state, '^(%d+) (%d+) (%d+) (%d+)$')
-    kept = math.max(count, tonumber(kept))
+    if type(state) == 'table' then return nil, state.err end
+    last, logged, newest, kept, till = string.match(state, '^(%d+) (%d+) (%d+) (%d+) (%d+)$')
+    if not last then return nil, 'the top has another format' end
   end
-  local seq = string.format('%.0f', math.max(tonumber(last) + 1, now))
-  local reply = {seq, last, logged}
+  local left = tonumber(till) - now
+  if left < 0 or tonumber(kept) < tonumber(count) then kept = count end
+  local longer = left < age * 1000
+  if longer then till = string.format('%.0f', now + age * 1100) end
+  local seq, n = nowText, tonumber(last)
+  if n >= now then seq = string.format('%.0f', n + 1) end
+  local done
   if key ~= '' then
-    redis.call('HSET', latest, key, seq .. ' ' .. last .. ' ' .. logged .. ' ' .. nonce .. ' ' .. record)
-    makeRoom(latest, kept)
-    keep(latest, redis.call('PTTL', latest), age)
-    newest = seq
+    done = redis.pcall('HSET', latest, key, seq .. ' ' .. last .. ' ' .. logged .. ' ' .. nonce .. ' ' .. record)
+    state = seq .. ' ' .. logged .. ' ' .. seq .. ' ' .. kept .. ' ' .. till
   else
-    local left, previous = redis.call('PTTL', log), last
-    if left == -2 then kept = count end
+    local previous = last
     if last ~= logged then previous = last .. ' ' .. logged end
-    redis.call('XADD', log, 'MAXLEN', kept, seq .. '-0', 'q', previous, 'n', nonce, 'm', record)
-    keep(log, left, age)
-    logged = seq
+    done = redis.pcall('XADD', log, 'MAXLEN', kept, seq .. '-0', 'q', previous, 'n', nonce, 'm', record)
+    state = seq .. ' ' .. seq .. ' ' .. newest .. ' ' .. kept .. ' ' .. till
   end
-  state = seq .. ' ' .. logged .. ' ' .. newest .. ' ' .. string.format('%.0f', kept)
+  if type(done) == 'table' and done.err then return nil, done.err end
+  if key ~= '' then makeRoom(latest, tonumber(kept)) end
+  if longer or key ~= '' then
+    redis.call('PEXPIRE', log, math.ceil(age * 1.1))
+    redis.call('PEXPIRE', latest, math.ceil(age * 1.1))
+  end
   if online == 0 then
     redis.call('SET', top, state, 'PX', math.ceil(math.max(absent, 2 * age)))
   else
     redis.call('SET', top, state)
   end
-  return reply
+  return seq, last, logged
 end
 
-local function append(log, top, latest, online, record, nonce, count, age, key, again)
-  if again == '1' then
-    local found = find(log, latest, key, nonce, count)
-    if found then return found end
+-- What the servers are told: by server, the parts of an entry for its inbox and
+-- which message is the last in it. Package socket reads it, see delivery.go.
+local entries, told = {}, {}
+
+local function tell(server, message, record, target)
+  local e = entries[server]
+  if not e then
+    e = {'1'}
+    entries[server] = e
   end
-  return store(log, top, latest, #online, record, nonce, count, age, key)
-end
-
--- What the servers are told: by server, an entry for its inbox in parts, and the
--- targets of the present message. Package socket reads it, see delivery.go.
-local entries, targets = {}, {}
-
-local function tell(server, channel, at)
-  local t = targets[server]
-  if not t then
-    t = {}
-    targets[server] = t
+  if told[server] ~= message then
+    told[server] = message
+    e[#e + 1] = 'r' .. #record .. ' '
+    e[#e + 1] = record
   end
-  t[#t + 1] = at[1] .. ' ' .. at[2] .. ' ' .. at[3] .. ' ' .. #channel .. ' ' .. channel
+  e[#e + 1] = target
 end
 
-local function finish(record)
-  for server, t in pairs(targets) do
-    local e = entries[server]
-    if not e then
-      e = {'1'}
-      entries[server] = e
-    end
-    e[#e + 1] = 'd' .. #t .. ' ' .. table.concat(t) .. #record .. ' ' .. record
-  end
-  targets = {}
-end
-
--- word is the n-th word of a message.
-local function word(message, n) return ARGV[5 + 7 * (message - 1) + n] end
-
-local replies, current = {}, 1
+local replies = {}
 for i = 1, #KEYS / 4 do
-  local j = 5 + 7 * messages + 2 * i
-  local number, channel = tonumber(ARGV[j - 1]), ARGV[j]
-  if number ~= current then
-    finish(word(current, 1))
-    current = number
+  local log, top, latest, servers = KEYS[4 * i - 3], KEYS[4 * i - 2], KEYS[4 * i - 1], KEYS[4 * i]
+  local j = 4 + 7 * messages + 2 * i
+  local message, channel = ARGV[j], ARGV[j + 1]
+  local m = 7 * message - 2
+  local record, nonce, count, age, key = ARGV[m + 1], ARGV[m + 2], ARGV[m + 3], tonumber(ARGV[m + 4]), ARGV[m + 5]
+  local online = redis.call('HKEYS', servers)
+  local seq, last, logged = nil, '0', '0'
+  if ARGV[m + 7] == '1' then
+    seq = '0'
+  elseif ARGV[m + 6] == '1' then
+    seq, last, logged = find(log, latest, key, nonce, tonumber(count))
   end
-  local online = redis.call('HKEYS', KEYS[4 * i])
-  local ok, reply = true, {'0', '0', '0'}
-  if word(number, 7) == '0' then
-    ok, reply = pcall(append, KEYS[4 * i - 3], KEYS[4 * i - 2], KEYS[4 * i - 1], online, word(number, 1),
-      word(number, 2), tonumber(word(number, 3)), tonumber(word(number, 4)), word(number, 5), word(number, 6))
+  if not seq then
+    seq, last, logged = store(log, top, latest, #online, record, nonce, count, age, key)
   end
-  if not ok then
-    if type(reply) == 'table' then reply = reply.err end
-    reply = {'FAILED', tostring(reply)}
-  elseif #reply == 3 and before == '' then
-    for n, server in ipairs(online) do reply[3 + n] = server end
-  elseif #reply == 3 then
-    for _, server in ipairs(online) do tell(server, channel, reply) end
-    reply = 1
+  if not seq then
+    replies[i] = {'FAILED', last}
+  elseif seq == 'UNCERTAIN' then
+    replies[i] = {seq}
+  elseif before == '' then
+    replies[i] = {seq, last, logged, unpack(online)}
+  else
+    local target = 't' .. seq .. ' ' .. last .. ' ' .. logged .. ' ' .. #channel .. ' ' .. channel
+    for s = 1, #online do tell(online[s], message, record, target) end
+    replies[i] = 1
   end
-  replies[i] = reply
 end
-if before ~= '' then
-  finish(word(current, 1))
-  for server, e in pairs(entries) do
-    redis.call('XADD', before .. server .. behind, 'NOMKSTREAM', 'MAXLEN', '~', limit, '*', 'b', table.concat(e))
-  end
+for server, e in pairs(entries) do
+  redis.call('XADD', before .. server .. behind, 'NOMKSTREAM', 'MAXLEN', '~', limit, '*', 'b', table.concat(e))
 end
 return replies
