@@ -58,7 +58,7 @@ func TestAUserWhoReturnsAfterALostUnregisterIsReached(t *testing.T) {
 			}
 			return err
 		})
-		s := serve(t, &Server{Redis: other, Handlers: Handlers{OnConnect: byQuery}})
+		s := serve(t, &Server{Redis: other, OfflineAfter: -1, Handlers: Handlers{OnConnect: byQuery}})
 		ctx := outside(rdb)
 		d := dial(t, s.URL+"?user=ada")
 		sub := s.hub.Load().find(userChannel("ada"))
@@ -88,7 +88,7 @@ func TestAUserWhoReturnsIsNotSentWhatCameBefore(t *testing.T) {
 			}
 			return next(ctx, cmd)
 		})
-		s := serve(t, &Server{Redis: other, Handlers: Handlers{OnConnect: byQuery}})
+		s := serve(t, &Server{Redis: other, OfflineAfter: -1, Handlers: Handlers{OnConnect: byQuery}})
 		ctx := outside(rdb)
 		d := dial(t, s.URL+"?user=ada")
 		lose.Store(true)
