@@ -299,7 +299,7 @@ func (c *connection) writeAll(b []byte) (n int, err error) {
 		k, err := c.conn.Write(b[n:min(n+piece, len(b))])
 		n += k
 		if k > 0 {
-			c.hear() // who takes something is alive, though a pong may be far behind
+			c.in.hear() // who takes something is alive, though a pong may be far behind
 		}
 		var timeout net.Error
 		if err != nil && (k == 0 || c.raw == nil || !errors.As(err, &timeout) || !timeout.Timeout()) {

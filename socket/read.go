@@ -59,7 +59,7 @@ func (c *connection) takeTurn() {
 	}
 	c.waiting.Store(true)
 	c.turn.Lock()
-	c.hear()
+	c.in.hear()
 	c.waiting.Store(false)
 }
 
@@ -75,7 +75,6 @@ func (c *connection) message() (opcode int, data []byte, err error) {
 		if err != nil {
 			return 0, nil, err
 		}
-		c.hear()
 		switch {
 		case h.control():
 			if err := c.control(h); err != nil || opcode == 0 {

@@ -2,6 +2,7 @@ package socket
 
 import (
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,7 +81,7 @@ func TestAConnectionIsPingedAsLongAsItIsHeard(t *testing.T) {
 			t.Fatal("a connection that answers was cut")
 		}
 		if n > 0 {
-			c.hear()
+			c.in.hear()
 		}
 	}
 	if pings != 40 {
@@ -171,4 +172,17 @@ func TestATickFollowsTheShortestLimit(t *testing.T) {
 			t.Errorf("limits %v: a tick of %v, want %v", limits, w.tick, want)
 		}
 	}
+}
+
+// A pong cannot come in the middle of a frame, but every byte is a sign of life.
+func TestAMessageMayTakeLongerThanAPong(t *testing.T) {
+	t.Parallel()
+	s := echoServer(t, &Server{PingInterval: 100 * time.Millisecond, PongTimeout: 500 * time.Millisecond})
+	c := dialWire(t, s.URL, "")
+	payload := strings.Repeat("x", 30)
+	for _, b := range []byte(masked(aText, payload)) {
+		c.say(string([]byte{b}))
+		pause(t.Context(), 50*time.Millisecond)
+	}
+	c.expect(wireFrame{aText, payload})
 }
