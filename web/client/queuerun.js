@@ -602,9 +602,9 @@ export class Client extends EventTarget {
     this.#credentials = json;
     return () => {
       const { at } = this.#positions;
-      const connect = Object.keys(at).length > 0 ? { at } : {};
-      if (credentials !== undefined) connect[typeof credentials === "string" ? "text" : "data"] = credentials;
-      return JSON.stringify({ connect });
+      const frame = { connect: Object.keys(at).length > 0 ? { at } : {} };
+      if (credentials !== undefined) frame[typeof credentials === "string" ? "text" : "data"] = credentials;
+      return JSON.stringify(frame);
     };
   }
 
