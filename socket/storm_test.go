@@ -1,0 +1,5 @@
+package socket
+
+import "context"
+
+func crowdMain(ctx context.Context) error { return nil }
