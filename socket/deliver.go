@@ -78,7 +78,7 @@ func (h *hub) catchUp(ctx context.Context, s *subscription, before, top point) {
 	switch {
 	case !s.joined:
 		s.joined, s.last = true, top
-	case top.seq < before.seq:
+	case top.seq < before.seq && s.last == before: // or the reader found it out
 		s.missed()
 		s.last = top
 	case s.last.seq < top.seq: // the reader may be further by now
