@@ -104,9 +104,14 @@ func socketMain(ctx context.Context, rdb *redis.Client, h Handlers) error {
 	defer front.Close()
 	var announcing sync.WaitGroup
 	defer announcing.Wait()
+	failed, fail := context.WithCancel(ctx)
+	defer fail()
 	announcing.Go(func() {
-		for !s.Ready() && ctx.Err() == nil {
-			pause(ctx, time.Millisecond)
+		for !s.Ready() {
+			if failed.Err() != nil {
+				return
+			}
+			pause(failed, time.Millisecond)
 		}
 		fmt.Println("ws://" + l.Addr().String())
 	})
