@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -35,8 +34,8 @@ type crowd struct {
 // arrival is what the process prints when every client has been accepted once
 // more than before.
 type arrival struct {
-	Failed         int64 // attempts to connect, until now
-	Unrecovered    int64 // clients that could not resume, until now
+	Failed         map[string]int // attempts to connect, until now, by the last words of the error
+	Unrecovered    int            // clients that could not resume, until now
 	P50, P99, Last time.Duration
 }
 
@@ -52,32 +51,32 @@ func crowdMain(ctx context.Context) error {
 		return all
 	})
 	var mu sync.Mutex
-	var failed, unrecovered atomic.Int64
+	failed, unrecovered := map[string]int{}, 0
 	lost, took := make([]time.Time, c.Users), map[int][]time.Duration{} // by the number of the arrival
 	var running sync.WaitGroup
 	for i := range c.Users {
 		lost[i] = time.Now()
 		times := 0
 		d := client.Client{URL: "ws://crowd/?user=" + userName(c.First+i), Dialer: dialer, Logger: quiet}
-		d.OnDisconnected = func(context.Context, error, time.Duration) {
+		d.OnDisconnected = func(_ context.Context, err error, _ time.Duration) {
 			mu.Lock()
 			defer mu.Unlock()
 			if lost[i].IsZero() {
 				lost[i] = time.Now()
 			} else {
-				failed.Add(1)
+				failed[err.Error()[strings.LastIndex(err.Error(), ": ")+1:]]++
 			}
 		}
 		d.OnConnected = func(_ context.Context, s client.Session) {
-			if s.Resumed && !s.Recovered {
-				unrecovered.Add(1)
-			}
 			mu.Lock()
 			defer mu.Unlock()
+			if s.Resumed && !s.Recovered {
+				unrecovered++
+			}
 			took[times] = append(took[times], time.Since(lost[i]))
 			if all := took[times]; len(all) == c.Users {
 				slices.Sort(all)
-				line, _ := json.Marshal(arrival{failed.Load(), unrecovered.Load(), all[len(all)/2], all[len(all)*99/100], all[len(all)-1]})
+				line, _ := json.Marshal(arrival{failed, unrecovered, all[len(all)/2], all[len(all)*99/100], all[len(all)-1]})
 				fmt.Println(string(line))
 			}
 			lost[i] = time.Time{}
@@ -156,7 +155,7 @@ func storm(t *testing.T, connections, crowds int, lease string) {
 	f.end(syscall.SIGKILL)
 	for _, p := range all {
 		a := p.next(30 * time.Second)
-		t.Logf("back after p50 %v, p99 %v, last %v; %d attempts failed, %d could not resume", a.P50.Round(time.Millisecond),
+		t.Logf("back after p50 %v, p99 %v, last %v; attempts failed: %v; %d could not resume", a.P50.Round(time.Millisecond),
 			a.P99.Round(time.Millisecond), a.Last.Round(time.Millisecond), a.Failed, a.Unrecovered)
 		if a.Unrecovered > 0 {
 			t.Errorf("%d clients could not resume", a.Unrecovered)
