@@ -17,7 +17,7 @@ var errLeaseOver = errors.New("lease is over")
 
 // errWentBack: Redis has an older state than it had, and the server must tell it
 // everything anew.
-var errWentBack = errors.New("Redis went back to an older state")
+var errWentBack = errors.New("an older state of Redis is back")
 
 // leases is the sorted set of the incarnations of all servers. The score is
 // when the server may be reaped, in Unix milliseconds of Redis' clock: that is

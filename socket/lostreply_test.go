@@ -58,7 +58,7 @@ func TestAUserWhoReturnsAfterALostUnregisterIsReached(t *testing.T) {
 			}
 			return err
 		})
-		s := serve(t, &Server{Redis: other, Handlers: Handlers{OnConnect: byQuery}})
+		s := serve(t, &Server{Redis: other, OfflineAfter: -1, Handlers: Handlers{OnConnect: byQuery}})
 		ctx := outside(rdb)
 		d := dial(t, s.URL+"?user=ada")
 		sub := s.hub.Load().find(userChannel("ada"))
@@ -88,7 +88,7 @@ func TestAUserWhoReturnsIsNotSentWhatCameBefore(t *testing.T) {
 			}
 			return next(ctx, cmd)
 		})
-		s := serve(t, &Server{Redis: other, Handlers: Handlers{OnConnect: byQuery}})
+		s := serve(t, &Server{Redis: other, OfflineAfter: -1, Handlers: Handlers{OnConnect: byQuery}})
 		ctx := outside(rdb)
 		d := dial(t, s.URL+"?user=ada")
 		lose.Store(true)
@@ -277,12 +277,12 @@ func TestANewLeaseIsRenewedWhileUsersAreRegistered(t *testing.T) {
 		var slow atomic.Bool
 		other := intercepted(t, rdb, func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
 			if slow.Load() && runs(cmd, registerScript) {
-				pause(ctx, 100*time.Millisecond)
+				pause(ctx, 250*time.Millisecond)
 			}
 			return next(ctx, cmd)
 		})
 		s := serve(t, &Server{Redis: other, Lease: time.Second, Handlers: Handlers{OnConnect: byQuery}})
-		const users = 700 // 32 at a time: more than two seconds
+		const users = 300 // 32 at a time: more than two seconds
 		for i := range users {
 			dial(t, fmt.Sprintf("%s?user=user-%d", s.URL, i))
 		}

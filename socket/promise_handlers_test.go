@@ -409,7 +409,7 @@ func TestABusyConnectionIsKept(t *testing.T) {
 
 func TestASlowReaderIsClosedAndSlowsNobody(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
-		s := serve(t, &Server{Redis: rdb, MaxQueued: 256 << 10, WriteTimeout: 200 * time.Millisecond, Handlers: Handlers{OnConnect: byQuery}})
+		s := serve(t, &Server{Redis: rdb, MaxQueued: 256 << 10, WriteTimeout: 200 * time.Millisecond, OfflineAfter: -1, Handlers: Handlers{OnConnect: byQuery}})
 		dial(t, s.URL+"?user=slow") // never reads
 		quick := dial(t, s.URL+"?user=quick")
 		ctx, big := outside(rdb), strings.Repeat("x", 100<<10)

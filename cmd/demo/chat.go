@@ -5,40 +5,76 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/queuerun/queuerun/cmd"
 	"github.com/queuerun/queuerun/jobs"
+	"github.com/queuerun/queuerun/socket"
 	"github.com/redis/go-redis/v9"
 )
 
-const maxText = 500 // runes
+const (
+	maxText  = 500 // runes
+	saidKept = 24 * time.Hour
+)
 
-// say writes a line of the current user into the room's log and sends it to all
-// members, its author's own tabs included.
-func say(ctx context.Context, text string) error {
-	text, err := cleanText(text)
-	if err != nil {
-		return err
-	}
-	e, err := recordChat(ctx, cmd.Redis(ctx), jobs.UserID(ctx), text)
-	if err != nil {
-		return err
-	}
-	return announce(ctx, e)
+// line is what a user says.
+type line struct {
+	Ref  string `json:"ref"`
+	Text string `json:"text"`
 }
 
-func recordChat(ctx context.Context, rdb redis.UniversalClient, name, text string) (entry, error) {
-	id, err := rdb.XAdd(ctx, &redis.XAddArgs{
-		Stream: logKey,
-		MaxLen: logLength,
-		Values: []string{"type", "chat", "name", name, "text", text},
-	}).Result()
+// say writes a line of the current user into the room's log and sends it to the
+// room, its author's own tabs included.
+func say(ctx context.Context, in line) (entry, error) {
+	if err := checkRef(in.Ref); err != nil {
+		return entry{}, err
+	}
+	text, err := cleanText(in.Text)
+	if err != nil {
+		return entry{}, err
+	}
+	e, err := recordChat(ctx, cmd.Redis(ctx), jobs.UserID(ctx), line{in.Ref, text})
+	if err != nil {
+		return entry{}, err
+	}
+	return e, announce(ctx, e)
+}
+
+// recordChat writes a line into the log. It is safe to repeat: a line with the
+// same ref is the same line, and yields the entry written then.
+func recordChat(ctx context.Context, rdb redis.UniversalClient, name string, l line) (entry, error) {
+	id, err := sayScript.Run(ctx, rdb, []string{logKey, saidKey(name, l.Ref)},
+		logLength, saidKept.Milliseconds(), name, l.Text, l.Ref).Text()
 	if err != nil {
 		return entry{}, fmt.Errorf("write to the room's log: %w", err)
 	}
-	return entry{Type: "chat", ID: id, At: entryTime(id), Name: name, Text: text}, nil
+	return entry{Type: "chat", ID: id, At: entryTime(id), Name: name, Text: l.Text, Ref: l.Ref}, nil
+}
+
+func saidKey(name, ref string) string { return "demo:{room}:said:" + ref + ":" + name }
+
+var sayScript = redis.NewScript(`
+local length, kept, name, text, ref = unpack(ARGV)
+local id = redis.call('GET', KEYS[2])
+if not id then
+	id = redis.call('XADD', KEYS[1], 'MAXLEN', length, '*', 'type', 'chat', 'name', name, 'text', text, 'ref', ref)
+	redis.call('SET', KEYS[2], id, 'PX', kept)
+end
+return id
+`)
+
+// typed tells the room that a user is writing something.
+type typed struct {
+	Type string `json:"type"`
+	Name string `json:"name"`
+}
+
+// typing tells it to who is there now: in a moment it is not true any more.
+func typing(ctx context.Context, _ struct{}) error {
+	return announce(ctx, typed{Type: "typing", Name: jobs.UserID(ctx)}, socket.Ephemeral())
 }
 
 // cleanText returns text without the space around it, or an error that says

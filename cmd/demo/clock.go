@@ -8,6 +8,7 @@ import (
 
 	"github.com/queuerun/queuerun/cmd"
 	"github.com/queuerun/queuerun/scheduler"
+	"github.com/queuerun/queuerun/socket"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -19,8 +20,8 @@ type ticked struct {
 	At   time.Time `json:"at"` // when the run was due
 }
 
-// tick runs every minute and reaches every member: a schedule has no current
-// user, so it says whom it means.
+// tick runs every minute and reaches the room: a schedule has no current user,
+// so it says whom it means. Who was away for some minutes needs the last tick only.
 func tick(ctx context.Context) error {
 	run, ok := scheduler.FromContext(ctx)
 	if !ok {
@@ -29,7 +30,7 @@ func tick(ctx context.Context) error {
 	if err := cmd.Redis(ctx).Set(ctx, tickKey, run.At.UnixMilli(), 0).Err(); err != nil {
 		return fmt.Errorf("record the tick: %w", err)
 	}
-	return announce(ctx, ticked{Type: "tick", At: run.At.UTC()})
+	return announce(ctx, ticked{Type: "tick", At: run.At.UTC()}, socket.Latest("tick"))
 }
 
 // readTick returns when the last tick was due, or nil before the first.

@@ -7,10 +7,11 @@
 // whose orders report their progress live on all tabs of the person who
 // ordered, and a clock that a schedule moves every minute.
 //
-// The page talks to the server over one WebSocket. Each message is a JSON
-// object with a type. From the page: signin, enter, chat, order. To the page:
-// welcome, room, joined, left, chat, order, tick. A message that is refused is
-// answered with {"error": "..."}.
+// The page talks to the server over one connection of the client library. Each
+// message is a JSON object with a type. The page requests enter, chat and order,
+// and is answered with the room, the line and the order; typing it just sends.
+// To the page come joined, left, chat, typing and tick, to everyone in the room,
+// and order, to who ordered.
 //
 // Nothing is kept in the memory of a process: the members, the chat and the
 // orders live in Redis, so the same program runs as one process or as several.
@@ -25,8 +26,10 @@ import (
 	"github.com/queuerun/queuerun/socket"
 )
 
-func main() {
-	cmd.Main(cmd.App{
+func main() { cmd.Main(app()) }
+
+func app() cmd.App {
+	return cmd.App{
 		Jobs: []jobs.Handler{
 			orders.Handle(fulfil, jobs.Timeout(time.Minute)),
 		},
@@ -35,10 +38,10 @@ func main() {
 		},
 		Socket: socket.Handlers{
 			Authenticate: signIn,
-			OnMessage:    socket.JSON(receive),
+			OnMessage:    receive,
 			OnOnline:     join,
 			OnOffline:    leave,
 		},
 		HTTP: page(),
-	})
+	}
 }

@@ -10,43 +10,35 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// join runs when a user's first connection is there.
+// join runs when a user's first connection is there. The user becomes a member
+// before the log says so: whoever reads it there finds the user among the members.
 func join(ctx context.Context, name string) error {
-	if err := move(ctx, "joined", name); err != nil {
+	// One who is gone already was here all the same, and leave comes next.
+	if err := socket.Join(ctx, topic); err != nil && !errors.Is(err, socket.ErrOffline) {
 		return err
 	}
-	// What was said between the user's arrival and this moment went to the
-	// members before, so the new one gets the room again.
-	room, err := readRoom(ctx, cmd.Redis(ctx), name)
-	if err != nil {
-		return err
-	}
-	return socket.To(name).Send(ctx, room)
+	return move(ctx, "joined", name)
 }
 
-// leave runs when a user's last connection is gone.
+// leave runs when a user's last connection is gone, and with it the membership.
 func leave(ctx context.Context, name string) error {
 	return move(ctx, "left", name)
 }
 
-// move puts a user into the room or takes it out, and tells the members.
+// move writes into the log that a user came or left, and tells the room.
 func move(ctx context.Context, event, name string) error {
 	e, err := recordMove(ctx, cmd.Redis(ctx), event, name)
-	if errors.Is(err, redis.Nil) {
-		return nil
-	}
 	if err != nil {
 		return fmt.Errorf("record that %q %s: %w", name, event, err)
 	}
 	return announce(ctx, e)
 }
 
-// recordMove changes the members and writes the entry for it, in one step. It
-// is safe to repeat, as join and leave are when they fail half-way: a change
-// made before yields the entry written then, or redis.Nil when the log no
-// longer has it.
+// recordMove writes the entry of a move. It is safe to repeat, as join and leave
+// are when they fail half-way: they alternate, so the same event again is the
+// same move, and yields the entry written then.
 func recordMove(ctx context.Context, rdb redis.UniversalClient, event, name string) (entry, error) {
-	id, err := moveScript.Run(ctx, rdb, []string{membersKey, logKey}, event, name, logLength).Text()
+	id, err := moveScript.Run(ctx, rdb, []string{logKey}, event, name, logLength).Text()
 	if err != nil {
 		return entry{}, err
 	}
@@ -54,16 +46,13 @@ func recordMove(ctx context.Context, rdb redis.UniversalClient, event, name stri
 }
 
 var moveScript = redis.NewScript(`
-local event, name, length = ARGV[1], ARGV[2], ARGV[3]
-local change = event == 'joined' and 'SADD' or 'SREM'
-if redis.call(change, KEYS[1], name) == 1 then
-	return redis.call('XADD', KEYS[2], 'MAXLEN', length, '*', 'type', event, 'name', name)
-end
-for _, line in ipairs(redis.call('XREVRANGE', KEYS[2], '+', '-')) do
+local event, name, length = unpack(ARGV)
+for _, line in ipairs(redis.call('XREVRANGE', KEYS[1], '+', '-')) do
 	local f = line[2]
-	if f[2] == event and f[4] == name then
-		return line[1]
+	if f[2] ~= 'chat' and f[4] == name then
+		if f[2] == event then return line[1] end
+		break
 	end
 end
-return false
+return redis.call('XADD', KEYS[1], 'MAXLEN', length, '*', 'type', event, 'name', name)
 `)

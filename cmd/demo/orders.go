@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"slices"
 	"time"
@@ -29,7 +28,7 @@ const (
 )
 
 type order struct {
-	ID   string `json:"id"`
+	ID   string `json:"id"` // the ref of the wish
 	Item string `json:"item"`
 }
 
@@ -42,14 +41,24 @@ type progress struct {
 	At    time.Time `json:"at"`
 }
 
-// place puts an order of the current user into the queue.
-func place(ctx context.Context, item string) error {
-	if !slices.Contains(menu, item) {
-		return fmt.Errorf("%q is not on the menu", item)
+// wish is what a user wants to have.
+type wish struct {
+	Ref  string `json:"ref"`
+	Item string `json:"item"`
+}
+
+// place puts an order of the current user into the queue. To repeat a wish is no
+// second order: the queue ignores the same job of a group.
+func place(ctx context.Context, w wish) (progress, error) {
+	if err := checkRef(w.Ref); err != nil {
+		return progress{}, err
 	}
-	o := order{ID: rand.Text()[:6], Item: item}
+	if !slices.Contains(menu, w.Item) {
+		return progress{}, fmt.Errorf("%q is not on the menu", w.Item)
+	}
+	o := order{ID: w.Ref, Item: w.Item}
 	if _, err := orders.Group(jobs.UserID(ctx)).Push(ctx, o); err != nil {
-		return fmt.Errorf("place an order: %w", err)
+		return progress{}, fmt.Errorf("place an order: %w", err)
 	}
 	return report(ctx, o, "queued")
 }
@@ -62,7 +71,7 @@ func fulfil(ctx context.Context, o order) error {
 				return err
 			}
 		}
-		if err := report(ctx, o, step); err != nil {
+		if _, err := report(ctx, o, step); err != nil {
 			return err
 		}
 	}
@@ -84,12 +93,12 @@ func pause(ctx context.Context, d time.Duration) error {
 //
 // A job that is retried reports its steps again, and "queued" may come after
 // "preparing". The page keeps the first report of a step and shows the furthest.
-func report(ctx context.Context, o order, step string) error {
+func report(ctx context.Context, o order, step string) (progress, error) {
 	p, err := recordProgress(ctx, cmd.Redis(ctx), jobs.UserID(ctx), o, step)
 	if err != nil {
-		return err
+		return progress{}, err
 	}
-	return socket.Send(ctx, p)
+	return p, socket.Send(ctx, p)
 }
 
 func ordersKey(name string) string { return "demo:orders:" + name }

@@ -22,11 +22,11 @@ func get(t *testing.T, method, path string) (*http.Response, string) {
 
 func TestPage(t *testing.T) {
 	for path, contentType := range map[string]string{
-		"/":              "text/html",
-		"/style.css":     "text/css",
-		"/app.js":        "text/javascript",
-		"/connection.js": "text/javascript",
-		"/icon.svg":      "image/svg+xml",
+		"/":           "text/html",
+		"/style.css":  "text/css",
+		"/app.js":     "text/javascript",
+		"/session.js": "text/javascript",
+		"/icon.svg":   "image/svg+xml",
 	} {
 		res, body := get(t, "GET", path)
 		if res.StatusCode != 200 || body == "" || !strings.HasPrefix(res.Header.Get("Content-Type"), contentType) {

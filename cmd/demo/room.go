@@ -14,13 +14,13 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// The room is a set of members and a log of what happened in it. Both keys have
-// the same hash tag, so that one transaction or script may use both.
+// The room is a topic, whose members are who is here, and a log of what happened
+// in it.
 const (
-	membersKey = "demo:{room}:members" // set of names
-	logKey     = "demo:{room}:log"     // stream of entries
+	topic = "room"
 
-	logLength = 100 // entries kept
+	logKey    = "demo:{room}:log" // stream of entries
+	logLength = 100               // entries kept
 )
 
 // entry is a line of the room's log. Its id orders it among all others,
@@ -31,11 +31,11 @@ type entry struct {
 	At   time.Time `json:"at"`
 	Name string    `json:"name"`
 	Text string    `json:"text,omitempty"`
+	Ref  string    `json:"ref,omitempty"` // what the author's page calls a line
 }
 
 // room is all that a page shows, as of the last of its entries.
 type room struct {
-	Type    string     `json:"type"`
 	Members []string   `json:"members"`
 	Entries []entry    `json:"entries"` // oldest first
 	Menu    []string   `json:"menu"`
@@ -43,30 +43,29 @@ type room struct {
 	Tick    *time.Time `json:"tick"`   // null before the first
 }
 
-// enter sends the room to the current user. A page asks for it as soon as it is
-// signed in.
-func enter(ctx context.Context) error {
-	name := jobs.UserID(ctx)
-	room, err := readRoom(ctx, cmd.Redis(ctx), name)
-	if err != nil {
-		return err
+// enter answers with the room. A page asks for it when it has none, and when it
+// was away for so long that messages are lost for it.
+//
+// The user joins first, so that what happens after the room was read reaches the
+// page as messages. Some of it may be in both.
+func enter(ctx context.Context, _ struct{}) (room, error) {
+	if err := socket.Join(ctx, topic); err != nil {
+		return room{}, err
 	}
-	return socket.Send(ctx, room)
+	return readRoom(ctx, cmd.Redis(ctx), jobs.UserID(ctx))
 }
 
 // readRoom returns the room as the user called name sees it.
 func readRoom(ctx context.Context, rdb redis.UniversalClient, name string) (room, error) {
-	var members *redis.StringSliceCmd
-	var log *redis.XMessageSliceCmd
-	// In one transaction: a page must not see a member without the entry that
-	// made it one.
-	_, err := rdb.TxPipelined(ctx, func(tx redis.Pipeliner) error {
-		members = tx.SMembers(ctx, membersKey)
-		log = tx.XRevRangeN(ctx, logKey, "+", "-", logLength)
-		return nil
-	})
+	log, err := rdb.XRevRangeN(ctx, logKey, "+", "-", logLength).Result()
 	if err != nil {
-		return room{}, fmt.Errorf("read the room: %w", err)
+		return room{}, fmt.Errorf("read the room's log: %w", err)
+	}
+	// After the log: who is a member without an entry in it, or the other way
+	// round, has one that follows.
+	members, err := socket.Members(ctx, topic)
+	if err != nil {
+		return room{}, err
 	}
 	orders, err := readOrders(ctx, rdb, name)
 	if err != nil {
@@ -76,18 +75,11 @@ func readRoom(ctx context.Context, rdb redis.UniversalClient, name string) (room
 	if err != nil {
 		return room{}, err
 	}
-	entries := make([]entry, 0, len(log.Val()))
-	for _, m := range slices.Backward(log.Val()) {
+	entries := make([]entry, 0, len(log))
+	for _, m := range slices.Backward(log) {
 		entries = append(entries, readEntry(m))
 	}
-	return room{
-		Type:    "room",
-		Members: members.Val(),
-		Entries: entries,
-		Menu:    menu,
-		Orders:  orders,
-		Tick:    last,
-	}, nil
+	return room{Members: members, Entries: entries, Menu: menu, Orders: orders, Tick: last}, nil
 }
 
 func readEntry(m redis.XMessage) entry {
@@ -97,6 +89,7 @@ func readEntry(m redis.XMessage) entry {
 		At:   entryTime(m.ID),
 		Name: field(m, "name"),
 		Text: field(m, "text"),
+		Ref:  field(m, "ref"),
 	}
 }
 
@@ -113,17 +106,7 @@ func entryTime(id string) time.Time {
 	return time.UnixMilli(n).UTC()
 }
 
-// announce sends v to every member. One send reaches at most 100 users, so a
-// larger room takes several.
-func announce(ctx context.Context, v any) error {
-	members, err := cmd.Redis(ctx).SMembers(ctx, membersKey).Result()
-	if err != nil {
-		return fmt.Errorf("read the members: %w", err)
-	}
-	for some := range slices.Chunk(members, 100) {
-		if err := socket.To(some...).Send(ctx, v); err != nil {
-			return fmt.Errorf("tell %d of %d members: %w", len(some), len(members), err)
-		}
-	}
-	return nil
+// announce sends v to everyone in the room.
+func announce(ctx context.Context, v any, options ...socket.SendOption) error {
+	return socket.Topic(topic).Send(ctx, v, options...)
 }

@@ -105,7 +105,7 @@ func testReadme(t *testing.T, browser *browsertest.Browser) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.expect(c, `{"connect":{"data":{"token":"secret"}}}`)
+	s.expect(c, `{"connect":{},"data":{"token":"secret"}}`)
 	s.tell(c, `{"connected":{"connection":"c1","user":"ada","at":{"":"u0"}}}`)
 	page.See("the orders", `document.getElementById("orders").innerText === "o1: shipped"`)
 	page.See("that it is online", `document.getElementById("state").innerText === "online"`)
@@ -128,7 +128,7 @@ func testReadme(t *testing.T, browser *browsertest.Browser) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.expect(again, `{"connect":{"at":{"":"u2"},"data":{"token":"secret"}}}`)
+	s.expect(again, `{"connect":{"at":{"":"u2"}},"data":{"token":"secret"}}`)
 	s.tell(again, `{"connected":{"connection":"c2","user":"ada","at":{"":"u9"},"recovered":false,"lost":[""]}}`)
 	page.See("the orders anew", `document.getElementById("orders").innerText === "o1: shipped"`)
 }

@@ -48,7 +48,7 @@ func (r *rules) client(kind int, data []byte) error {
 // greeting checks the first frame.
 func greeting(fields map[string]json.RawMessage, binary bool) error {
 	var connect map[string]json.RawMessage
-	if err := json.Unmarshal(fields["connect"], &connect); binary || err != nil || connect == nil || len(fields) != 1 {
+	if err := json.Unmarshal(fields["connect"], &connect); binary || err != nil || connect == nil {
 		return errors.New("the first frame is not connect")
 	}
 	at := map[string]string{}
@@ -61,15 +61,19 @@ func greeting(fields map[string]json.RawMessage, binary bool) error {
 		}
 	}
 	delete(connect, "at")
-	_, data := connect["data"]
-	text, isText := connect["text"]
+	if len(connect) > 0 {
+		return fmt.Errorf("connect has unknown fields: %v", connect)
+	}
+	delete(fields, "connect")
+	_, data := fields["data"]
+	text, isText := fields["text"]
 	if data && isText || isText && !isString(text) {
 		return errors.New("credentials of two kinds, or a text that is none")
 	}
-	delete(connect, "data")
-	delete(connect, "text")
-	if len(connect) > 0 {
-		return fmt.Errorf("connect has unknown fields: %v", connect)
+	delete(fields, "data")
+	delete(fields, "text")
+	if len(fields) > 0 {
+		return fmt.Errorf("the first frame has unknown fields: %v", fields)
 	}
 	return nil
 }

@@ -1,13 +1,25 @@
 import { Chat } from "./chat.js";
 import { Clock } from "./clock.js";
-import { Connection } from "./connection.js";
 import { Members } from "./members.js";
 import { Orders } from "./orders.js";
-import { element } from "./format.js";
+import { Pending } from "./pending.js";
+import { Session } from "./session.js";
+import { Status } from "./status.js";
+import { Typing } from "./typing.js";
+import { element, newRef } from "./format.js";
 
 const byID = (id) => document.getElementById(id);
-const parts = { chat: new Chat(), members: new Members(), orders: new Orders(), clock: new Clock() };
-const connection = new Connection();
+const parts = {
+  chat: new Chat(),
+  pending: new Pending(),
+  typing: new Typing(),
+  members: new Members(),
+  orders: new Orders(),
+  clock: new Clock(),
+  status: new Status(),
+};
+let session = null;
+let me = "";
 
 // The name is kept for this tab alone: a reload stays signed in, and another
 // tab may be someone else.
@@ -15,24 +27,11 @@ const stored = "queuerun demo name";
 
 // What to do with each type of message from the server.
 const receive = {
-  welcome({ name }) {
-    sessionStorage.setItem(stored, name);
-    byID("me").textContent = name;
-    parts.chat.welcome(name);
-    parts.members.welcome(name);
-    parts.orders.welcome();
-    connection.send({ type: "enter" });
+  chat(entry) {
+    parts.chat.add(entry);
+    parts.typing.stops(entry.name);
+    if (entry.name === me) parts.pending.done(entry.ref);
   },
-  room({ members, entries, menu, orders, tick }) {
-    parts.members.enter(members, entries.at(-1)?.id ?? "0-0");
-    parts.chat.enter(entries);
-    parts.orders.enter(orders);
-    parts.clock.ticked(tick);
-    offer(menu);
-    show("app");
-    connection.online();
-  },
-  chat: (entry) => parts.chat.add(entry),
   joined(entry) {
     parts.chat.add(entry);
     parts.members.move(entry);
@@ -40,52 +39,102 @@ const receive = {
   left(entry) {
     parts.chat.add(entry);
     parts.members.move(entry);
+    parts.typing.stops(entry.name);
+  },
+  typing({ name }) {
+    if (name !== me) parts.typing.types(name);
   },
   order: (report) => parts.orders.add(report),
   tick: ({ at }) => parts.clock.ticked(at),
 };
 
-connection.addEventListener("message", ({ detail: message }) => {
-  if (message.error) toast(message.error);
-  else receive[message.type]?.(message);
-});
+// While the room is asked for, messages may come that are newer than it.
+function awaitRoom(name) {
+  me = name;
+  sessionStorage.setItem(stored, name);
+  byID("me").textContent = name;
+  parts.chat.awaitRoom(name);
+  parts.members.awaitRoom(name);
+  parts.orders.awaitRoom();
+}
 
-connection.addEventListener("refused", ({ detail: why }) => {
-  byID("name").value ||= sessionStorage.getItem(stored) ?? "";
+function enter({ members, entries, menu, orders, tick }) {
+  parts.members.enter(members, entries.at(-1)?.id ?? "0-0");
+  parts.chat.enter(entries);
+  for (const { name, ref } of entries) if (name === me) parts.pending.done(ref);
+  parts.orders.enter(orders);
+  parts.clock.ticked(tick);
+  offer(menu);
+  show("app");
+}
+
+function signIn(name) {
+  session?.end();
+  for (const part of Object.values(parts)) part.clear();
+  session = new Session(name);
+  const listen = (type, listener) => session.addEventListener(type, ({ detail }) => listener(detail));
+  listen("state", (condition) => parts.status.set(condition));
+  listen("waiting", awaitRoom);
+  listen("room", enter);
+  listen("message", (message) => receive[message.type]?.(message));
+  listen("trouble", toast);
+  listen("refused", refused);
+  showButtons();
+}
+
+function signOut() {
+  session?.end();
+  session = null;
+  for (const part of Object.values(parts)) part.clear();
   sessionStorage.removeItem(stored);
+  showButtons();
   show("sign-in");
+  byID("name").focus();
+}
+
+function refused(why) {
+  byID("name").value ||= sessionStorage.getItem(stored) ?? "";
+  signOut();
   byID("sign-in-error").textContent = sentence(why);
   byID("name").setAttribute("aria-invalid", "true");
-  byID("name").focus();
-});
-
-connection.addEventListener("state", ({ detail }) => showState(detail));
+}
 
 byID("sign-in-form").addEventListener("submit", (event) => {
   event.preventDefault();
   byID("sign-in-error").textContent = "";
   byID("name").removeAttribute("aria-invalid");
-  for (const part of Object.values(parts)) part.clear();
-  connection.signIn(byID("name").value);
+  signIn(byID("name").value);
 });
 
-byID("sign-out").addEventListener("click", () => {
-  connection.signOut();
-  sessionStorage.removeItem(stored);
-  for (const part of Object.values(parts)) part.clear();
-  show("sign-in");
-  byID("name").focus();
-});
+byID("sign-out").addEventListener("click", signOut);
 
-byID("try-now").addEventListener("click", () => connection.retry());
+byID("try-now").addEventListener("click", () => session.retry());
 
 byID("say").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = byID("text");
   if (text.value.trim() === "") return;
-  if (connection.send({ type: "chat", text: text.value })) text.value = "";
+  const line = { type: "chat", ref: newRef(), text: text.value };
+  text.value = "";
   text.focus();
+  parts.typing.sent();
+  parts.pending.add(line.ref, line.text);
+  parts.chat.toEnd();
+  say(line);
 });
+
+// say sends a line, as soon as there is a connection.
+async function say(line) {
+  const mine = session;
+  try {
+    const entry = await mine.deliver(line);
+    if (session === mine) receive.chat(entry);
+  } catch (error) {
+    if (session !== mine) return; // signed out meanwhile
+    toast(error.message);
+    parts.pending.refused(line.ref, sentence(error.message), () => say(line));
+  }
+}
 
 byID("text").addEventListener("keydown", (event) => {
   // Enter sends, with Shift it begins a new line. While an input method is
@@ -95,9 +144,24 @@ byID("text").addEventListener("keydown", (event) => {
   byID("say").requestSubmit();
 });
 
-byID("order").addEventListener("submit", (event) => {
+byID("text").addEventListener("input", () => {
+  if (byID("text").value.trim() !== "") parts.typing.mention(() => session.mention({ type: "typing" }));
+});
+
+byID("order").addEventListener("submit", async (event) => {
   event.preventDefault();
-  connection.send({ type: "order", item: byID("item").value });
+  const mine = session;
+  placing = true;
+  showButtons();
+  try {
+    const report = await mine.deliver({ type: "order", ref: newRef(), item: byID("item").value });
+    if (session === mine) parts.orders.add(report);
+  } catch (error) {
+    if (session === mine) toast(error.message);
+  } finally {
+    placing = false;
+    showButtons();
+  }
 });
 
 // show switches between the views "sign-in" and "app".
@@ -106,42 +170,19 @@ function show(view) {
   byID("app").hidden = view !== "app";
 }
 
-let countdown = 0;
+let placing = false; // an order whose answer is awaited
 
-function showState({ state, meaning, retryAt }) {
-  const texts = { connecting: "Connecting", online: "Online", waiting: "Reconnecting", "signed out": "Signed out" };
-  byID("connection").dataset.state = state;
-  byID("connection-text").textContent = texts[state];
-  for (const id of ["say", "order"]) {
-    for (const control of byID(id).elements) {
-      // What is being typed stays; only sending waits for the connection.
-      if (control.type === "submit") control.disabled = state !== "online";
-    }
-  }
-  byID("sign-in-form").querySelector("button").disabled = state === "connecting";
-  showTrouble({ state, meaning, retryAt });
+// A line may wait for the connection; an order should be answered at once.
+function showButtons() {
+  const { state } = parts.status;
+  byID("order").querySelector("button").disabled = state !== "online" || placing;
+  byID("sign-in-form").querySelector("button").disabled = session !== null && state === "connecting";
 }
 
-// showTrouble says why the connection was lost and when it is tried again. It
-// stays until the page is online, so that it does not flicker.
-function showTrouble({ state, meaning, retryAt }) {
-  clearInterval(countdown);
-  const retry = (text) => {
-    byID("trouble-retry").textContent = text;
-    if (!byID("sign-in").hidden) byID("sign-in-error").textContent = `${byID("trouble-meaning").textContent} ${text}`;
-  };
-  if (state === "waiting") {
-    byID("trouble").hidden = false;
-    byID("trouble-meaning").textContent = meaning;
-    const tell = () => retry(`Trying again in ${Math.max(0, Math.ceil((retryAt - Date.now()) / 1000))} s.`);
-    tell();
-    countdown = setInterval(tell, 500);
-  } else if (state === "connecting" && !byID("trouble").hidden) {
-    retry("Trying again now.");
-  } else {
-    byID("trouble").hidden = true;
-  }
-}
+parts.status.addEventListener("change", () => {
+  showButtons();
+  parts.pending.connected(parts.status.state === "online");
+});
 
 function offer(menu) {
   const item = byID("item");
@@ -172,5 +213,5 @@ if (name === null) {
 } else {
   show("app");
   byID("me").textContent = name;
-  connection.signIn(name);
+  signIn(name);
 }

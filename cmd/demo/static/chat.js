@@ -11,14 +11,15 @@ export class Chat {
   #empty = document.getElementById("chat-empty");
   #newest = document.getElementById("newest");
   #entries = []; // sorted by id
-  #before = new Set(); // ids known before the connection was made
+  #before = new Set(); // ids known before the room was asked for
   #name = "";
+  #missed = document.getElementById("chat-missed");
 
   constructor() {
     this.#log.addEventListener("scroll", () => {
       if (this.#atEnd()) this.#newest.hidden = true;
     });
-    this.#newest.addEventListener("click", () => this.#toEnd());
+    this.#newest.addEventListener("click", () => this.toEnd());
   }
 
   clear() {
@@ -26,18 +27,20 @@ export class Chat {
     this.#list.replaceChildren();
     this.#empty.hidden = false;
     this.#newest.hidden = true;
+    this.#missed.hidden = true;
   }
 
-  // welcome begins a new connection, as the user called name. What is on the
-  // page stays there until the room is known.
-  welcome(name) {
+  // awaitRoom says that the room is asked for, as the user called name. What is on
+  // the page stays there until it comes.
+  awaitRoom(name) {
     this.#name = name;
     this.#before = new Set(this.#entries.map((entry) => entry.id));
   }
 
   // enter shows the room's log. What is known from before and no longer in the
-  // log goes: a hole might follow it.
+  // log goes: a hole might follow it, and does if the log goes on later.
   enter(entries) {
+    this.#missed.hidden = this.#before.size === 0 || entries.length === 0 || entries.some(({ id }) => this.#before.has(id));
     for (const { id } of entries) this.#before.delete(id);
     for (const id of this.#before) this.#remove(id);
     this.#before.clear();
@@ -45,13 +48,13 @@ export class Chat {
     this.#log.setAttribute("aria-busy", "true");
     for (const entry of entries) this.#insert(entry);
     this.#log.removeAttribute("aria-busy");
-    this.#toEnd();
+    this.toEnd();
   }
 
   add(entry) {
     const follow = this.#atEnd() || (entry.type === "chat" && entry.name === this.#name);
     if (!this.#insert(entry)) return;
-    if (follow) this.#toEnd();
+    if (follow) this.toEnd();
     else this.#newest.hidden = false;
   }
 
@@ -109,7 +112,8 @@ export class Chat {
     return this.#log.scrollHeight - this.#log.scrollTop - this.#log.clientHeight < 60;
   }
 
-  #toEnd() {
+  // toEnd scrolls to the newest line.
+  toEnd() {
     this.#log.scrollTop = this.#log.scrollHeight;
     this.#newest.hidden = true;
   }

@@ -43,3 +43,10 @@ export function compareIDs(a, b) {
   const [otherMs, otherN] = b.split("-").map(Number);
   return ms - otherMs || n - otherN;
 }
+
+// newRef returns a name for what the user says or orders, which nobody else will
+// make up.
+export function newRef() {
+  const bytes = crypto.getRandomValues(new Uint8Array(12));
+  return [...bytes].map((byte) => (byte % 36).toString(36)).join("").toUpperCase();
+}

@@ -1,8 +1,8 @@
 import { avatar, compareIDs, element } from "./format.js";
 
-// Members shows who is in the room. It starts from the whole list as of one
-// entry of the log; later entries change it. An entry may overtake the list or
-// another entry, so of each name the newest is remembered.
+// Members shows who is in the room. It starts from a list that is at least as new
+// as one entry of the log; later entries change it. An entry may overtake the list
+// or another entry, so of each name the newest is remembered.
 export class Members {
   #list = document.getElementById("members");
   #empty = document.getElementById("members-empty");
@@ -19,15 +19,15 @@ export class Members {
     this.#show();
   }
 
-  // welcome begins a new connection, as the user called name. The list stays
-  // until the room is known.
-  welcome(name) {
+  // awaitRoom says that the room is asked for, as the user called name. The list
+  // stays until it comes.
+  awaitRoom(name) {
     this.#name = name;
     this.#moves.clear();
     this.#asOf = "0-0";
   }
 
-  // enter takes the list as of the entry with the id asOf.
+  // enter takes a list that was made after the entry with the id asOf.
   enter(names, asOf) {
     if (compareIDs(asOf, this.#asOf) < 0) return;
     this.#names = new Set(names);

@@ -10,7 +10,7 @@ export class Orders {
   #empty = document.getElementById("orders-empty");
   #status = document.getElementById("order-status");
   #orders = new Map(); // id -> {item, times: step -> when}, oldest first
-  #before = new Set(); // ids known before the connection was made
+  #before = new Set(); // ids known before the room was asked for
 
   clear() {
     this.#orders.clear();
@@ -18,8 +18,8 @@ export class Orders {
     this.#empty.hidden = false;
   }
 
-  // welcome begins a new connection. The orders stay until the room is known.
-  welcome() {
+  // awaitRoom says that the room is asked for. The orders stay until it comes.
+  awaitRoom() {
     this.#before = new Set(this.#orders.keys());
   }
 
@@ -71,7 +71,7 @@ export class Orders {
   #show(id, order) {
     const reached = furthest(order);
     const head = element("p", "order-head");
-    head.append(element("b", "", order.item), " ", element("code", "", id));
+    head.append(element("b", "", order.item), " ", element("code", "", id.slice(0, 6)));
     const track = element("ol", "track");
     for (const [i, step] of steps.entries()) track.append(this.#step(step, i, reached, order.times.get(step)));
     order.card.dataset.step = steps[reached] ?? "queued";

@@ -47,9 +47,9 @@ test("connect is a client on its way, and calling it again changes nothing", asy
 
 test("credentials are a value", async (t) => {
   for (const [auth, hello] of [
-    ["secret", { connect: { text: "secret" } }],
-    [{ token: "secret" }, { connect: { data: { token: "secret" } } }],
-    [null, { connect: { data: null } }],
+    ["secret", { connect: {}, text: "secret" }],
+    [{ token: "secret" }, { connect: {}, data: { token: "secret" } }],
+    [null, { connect: {}, data: null }],
   ]) {
     const { client, server } = await t.online({ auth });
     equal(server.hello, hello);
@@ -65,10 +65,10 @@ test("credentials come from a function, anew for each connection", async (t) => 
     return { token: ++calls };
   };
   const { server } = await t.online({ auth });
-  equal(server.hello, { connect: { data: { token: 1 } } });
+  equal(server.hello, { connect: {}, data: { token: 1 } });
   await server.cut();
   const again = await t.welcome({ recovered: true });
-  equal(again.hello.connect.data, { token: 2 });
+  equal(again.hello.data, { token: 2 });
 });
 
 test("a function that cannot get credentials is asked again", async (t) => {
@@ -78,7 +78,7 @@ test("a function that cannot get credentials is asked again", async (t) => {
     return "secret";
   };
   const { client, server } = await t.online({ auth });
-  equal(server.hello, { connect: { text: "secret" } });
+  equal(server.hello, { connect: {}, text: "secret" });
   await until("it is online", () => client.state === "online");
   equal(of(client, "error").map(({ error }) => error.message), ["no network", "no network"]);
   equal(await t.attempts(), 1);
@@ -104,13 +104,13 @@ test("credentials that were refused are replaced once", async (t) => {
   const client = t.client({ auth: ({ refused }) => `${++calls} ${refused}` }).connect();
   const refuse = async (credentials) => {
     const server = await t.accept();
-    equal((await server.receive()).connect.text, credentials);
+    equal((await server.receive()).text, credentials);
     await server.send({ error: "token expired" });
     await server.close(4401);
   };
   await refuse("1 false");
   const server = await t.accept();
-  equal((await server.receive()).connect.text, "2 true");
+  equal((await server.receive()).text, "2 true");
   await server.send({ connected: { connection: "c1", user: "ada", at: { "": "u1" } } });
   await until("it is online", () => client.state === "online");
   // Accepted once, it may be refused anew: the session was revoked.
@@ -124,7 +124,7 @@ test("credentials that were refused are replaced once", async (t) => {
   ok(error instanceof ClosedError && error.code === 4401, "the last error says it");
   // Somebody signs in.
   client.connect();
-  equal((await t.welcome()).hello.connect.text, "4 false");
+  equal((await t.welcome()).hello.text, "4 false");
 });
 
 test("credentials that are still the same are not sent again", async (t) => {
