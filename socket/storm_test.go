@@ -22,11 +22,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-const crowdVariable = "SOCKET_TEST_CROWD" // a crowd, as JSON
+const herdVariable = "SOCKET_TEST_HERD" // a herd, as JSON
 
-// crowd is a process of resuming clients, each of a user of its own, who go to
+// herd is a process of resuming clients, each of a user of its own, who go to
 // the first of some servers as long as it lives.
-type crowd struct {
+type herd struct {
 	First, Users int
 	Servers      []string // addresses
 }
@@ -39,10 +39,10 @@ type arrival struct {
 	P50, P99, Last time.Duration
 }
 
-// crowdMain is the process.
-func crowdMain(ctx context.Context) error {
-	var c crowd
-	if err := json.Unmarshal([]byte(os.Getenv(crowdVariable)), &c); err != nil {
+// herdMain is the process.
+func herdMain(ctx context.Context) error {
+	var c herd
+	if err := json.Unmarshal([]byte(os.Getenv(herdVariable)), &c); err != nil {
 		return err
 	}
 	dialer := dialerTo(func() []string {
@@ -57,7 +57,7 @@ func crowdMain(ctx context.Context) error {
 	for i := range c.Users {
 		lost[i] = time.Now()
 		times := 0
-		d := client.Client{URL: "ws://crowd/?user=" + userName(c.First+i), Dialer: dialer, Logger: quiet}
+		d := client.Client{URL: "ws://herd/?user=" + userName(c.First+i), Dialer: dialer, Logger: quiet}
 		d.OnDisconnected = func(_ context.Context, err error, _ time.Duration) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -84,7 +84,7 @@ func crowdMain(ctx context.Context) error {
 		}
 		running.Go(func() {
 			if err := d.Run(ctx); err != nil {
-				fmt.Fprintln(os.Stderr, "crowd:", err)
+				fmt.Fprintln(os.Stderr, "herd:", err)
 			}
 		})
 	}
@@ -92,7 +92,7 @@ func crowdMain(ctx context.Context) error {
 	return nil
 }
 
-// next waits for the crowd's next arrival.
+// next waits for the herd's next arrival.
 func (p *process) next(within time.Duration) (a arrival) {
 	p.t.Helper()
 	type result struct {
@@ -124,7 +124,7 @@ func TestEverybodyIsBackAfterAServersDeath(t *testing.T) {
 }
 
 // storm kills the server that everybody is connected to.
-func storm(t *testing.T, connections, crowds int, lease string) {
+func storm(t *testing.T, connections, herds int, lease string) {
 	server := redistest.Real(t)
 	rdb := server.Client(t)
 	start(t, "worker", server.Addr)
@@ -135,12 +135,12 @@ func storm(t *testing.T, connections, crowds int, lease string) {
 	}
 	began := time.Now()
 	var all []*process
-	for i := range crowds {
-		b, err := json.Marshal(crowd{First: i * connections / crowds, Users: connections / crowds, Servers: addresses})
+	for i := range herds {
+		b, err := json.Marshal(herd{First: i * connections / herds, Users: connections / herds, Servers: addresses})
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := launch(t, "crowd", server.Addr, crowdVariable+"="+string(b)) // returns with the first arrival
+		p, err := launch(t, "herd", server.Addr, herdVariable+"="+string(b)) // returns with the first arrival
 		if err != nil {
 			t.Fatal(err)
 		}
