@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -23,11 +22,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-const crowdVariable = "SOCKET_TEST_CROWD" // a crowd, as JSON
+const herdVariable = "SOCKET_TEST_HERD" // a herd, as JSON
 
-// crowd is a process of resuming clients, each of a user of its own, who go to
+// herd is a process of resuming clients, each of a user of its own, who go to
 // the first of some servers as long as it lives.
-type crowd struct {
+type herd struct {
 	First, Users int
 	Servers      []string // addresses
 }
@@ -35,15 +34,15 @@ type crowd struct {
 // arrival is what the process prints when every client has been accepted once
 // more than before.
 type arrival struct {
-	Failed         int64 // attempts to connect, until now
-	Unrecovered    int64 // clients that could not resume, until now
+	Failed         map[string]int // attempts to connect, until now, by the last words of the error
+	Unrecovered    int            // clients that could not resume, until now
 	P50, P99, Last time.Duration
 }
 
-// crowdMain is the process.
-func crowdMain(ctx context.Context) error {
-	var c crowd
-	if err := json.Unmarshal([]byte(os.Getenv(crowdVariable)), &c); err != nil {
+// herdMain is the process.
+func herdMain(ctx context.Context) error {
+	var c herd
+	if err := json.Unmarshal([]byte(os.Getenv(herdVariable)), &c); err != nil {
 		return err
 	}
 	dialer := dialerTo(func() []string {
@@ -52,32 +51,32 @@ func crowdMain(ctx context.Context) error {
 		return all
 	})
 	var mu sync.Mutex
-	var failed, unrecovered atomic.Int64
+	failed, unrecovered := map[string]int{}, 0
 	lost, took := make([]time.Time, c.Users), map[int][]time.Duration{} // by the number of the arrival
 	var running sync.WaitGroup
 	for i := range c.Users {
 		lost[i] = time.Now()
 		times := 0
-		d := client.Client{URL: "ws://crowd/?user=" + userName(c.First+i), Dialer: dialer, Logger: quiet}
-		d.OnDisconnected = func(context.Context, error, time.Duration) {
+		d := client.Client{URL: "ws://herd/?user=" + userName(c.First+i), Dialer: dialer, Logger: quiet}
+		d.OnDisconnected = func(_ context.Context, err error, _ time.Duration) {
 			mu.Lock()
 			defer mu.Unlock()
 			if lost[i].IsZero() {
 				lost[i] = time.Now()
 			} else {
-				failed.Add(1)
+				failed[err.Error()[strings.LastIndex(err.Error(), ": ")+1:]]++
 			}
 		}
 		d.OnConnected = func(_ context.Context, s client.Session) {
-			if s.Resumed && !s.Recovered {
-				unrecovered.Add(1)
-			}
 			mu.Lock()
 			defer mu.Unlock()
+			if s.Resumed && !s.Recovered {
+				unrecovered++
+			}
 			took[times] = append(took[times], time.Since(lost[i]))
 			if all := took[times]; len(all) == c.Users {
 				slices.Sort(all)
-				line, _ := json.Marshal(arrival{failed.Load(), unrecovered.Load(), all[len(all)/2], all[len(all)*99/100], all[len(all)-1]})
+				line, _ := json.Marshal(arrival{failed, unrecovered, all[len(all)/2], all[len(all)*99/100], all[len(all)-1]})
 				fmt.Println(string(line))
 			}
 			lost[i] = time.Time{}
@@ -85,7 +84,7 @@ func crowdMain(ctx context.Context) error {
 		}
 		running.Go(func() {
 			if err := d.Run(ctx); err != nil {
-				fmt.Fprintln(os.Stderr, "crowd:", err)
+				fmt.Fprintln(os.Stderr, "herd:", err)
 			}
 		})
 	}
@@ -93,7 +92,7 @@ func crowdMain(ctx context.Context) error {
 	return nil
 }
 
-// next waits for the crowd's next arrival.
+// next waits for the herd's next arrival.
 func (p *process) next(within time.Duration) (a arrival) {
 	p.t.Helper()
 	type result struct {
@@ -125,7 +124,7 @@ func TestEverybodyIsBackAfterAServersDeath(t *testing.T) {
 }
 
 // storm kills the server that everybody is connected to.
-func storm(t *testing.T, connections, crowds int, lease string) {
+func storm(t *testing.T, connections, herds int, lease string) {
 	server := redistest.Real(t)
 	rdb := server.Client(t)
 	start(t, "worker", server.Addr)
@@ -136,12 +135,12 @@ func storm(t *testing.T, connections, crowds int, lease string) {
 	}
 	began := time.Now()
 	var all []*process
-	for i := range crowds {
-		b, err := json.Marshal(crowd{First: i * connections / crowds, Users: connections / crowds, Servers: addresses})
+	for i := range herds {
+		b, err := json.Marshal(herd{First: i * connections / herds, Users: connections / herds, Servers: addresses})
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := launch(t, "crowd", server.Addr, crowdVariable+"="+string(b)) // returns with the first arrival
+		p, err := launch(t, "herd", server.Addr, herdVariable+"="+string(b)) // returns with the first arrival
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +155,7 @@ func storm(t *testing.T, connections, crowds int, lease string) {
 	f.end(syscall.SIGKILL)
 	for _, p := range all {
 		a := p.next(30 * time.Second)
-		t.Logf("back after p50 %v, p99 %v, last %v; %d attempts failed, %d could not resume", a.P50.Round(time.Millisecond),
+		t.Logf("back after p50 %v, p99 %v, last %v; attempts failed: %v; %d could not resume", a.P50.Round(time.Millisecond),
 			a.P99.Round(time.Millisecond), a.Last.Round(time.Millisecond), a.Failed, a.Unrecovered)
 		if a.Unrecovered > 0 {
 			t.Errorf("%d clients could not resume", a.Unrecovered)
