@@ -18,14 +18,22 @@ type message struct {
 func (m *message) frame(c *connection) *prepared {
 	if !c.resumes || m.record.opcode == websocket.CloseMessage {
 		if m.plain == nil {
-			m.plain = prepare(m.record.frame)
+			m.plain = m.prepare(m.record.frame)
 		}
 		return m.plain
 	}
 	if m.wrapped == nil {
-		m.wrapped = prepare(m.envelope().wrap(m.record.frame))
+		m.wrapped = m.prepare(m.envelope().wrap(m.record.frame))
 	}
 	return m.wrapped
+}
+
+func (m *message) prepare(f frame) *prepared {
+	p := prepare(f)
+	if m.record.key != "" {
+		p.latest = string(m.channel) + "\x00" + m.record.key
+	}
+	return p
 }
 
 // give queues messages of a channel, to be written at once.

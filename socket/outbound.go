@@ -13,12 +13,13 @@ import (
 // outbound is what waits to be written to a connection, in order. The
 // connection's mutex guards it.
 type outbound struct {
-	frames  [][]byte // as they are written; shared with other connections
-	size    int      // what they count for, exactly
-	begun   int      // so many of them are being written or are written in part, and must be finished
-	writing bool     // a writer is running
-	held    bool     // nothing is written for now
-	closed  bool     // the close frame has been written
+	frames  [][]byte          // as they are written; shared with other connections
+	size    int               // what they count for, exactly
+	begun   int               // so many of them are being written or are written in part, and must be finished
+	writing bool              // a writer is running
+	held    bool              // nothing is written for now
+	closed  bool              // the close frame has been written
+	latest  map[string][]byte // by channel and key of Latest: the frame that waits, or has waited
 }
 
 // overhead is what a queued frame counts for besides its bytes.
@@ -28,6 +29,22 @@ const overhead = 64
 func (o *outbound) add(i int, b []byte) {
 	o.frames = slices.Insert(o.frames, i, b)
 	o.size += len(b) + overhead
+}
+
+// replace takes out the frame that waits under a key of Latest, for b comes in its
+// place: at the end, where its position belongs.
+func (o *outbound) replace(key string, b []byte) {
+	if old, ok := o.latest[key]; ok {
+		i := slices.IndexFunc(o.frames[o.begun:], func(f []byte) bool { return &f[0] == &old[0] })
+		if i >= 0 {
+			o.size -= len(old) + overhead
+			o.frames = slices.Delete(o.frames, o.begun+i, o.begun+i+1)
+		}
+	}
+	if o.latest == nil {
+		o.latest = map[string][]byte{}
+	}
+	o.latest[key] = b
 }
 
 // wrote takes out of the queue what was written of it. The rest of a frame stays.
@@ -41,7 +58,7 @@ func (o *outbound) wrote(n int) {
 	}
 	o.begun = 0
 	if o.frames = o.frames[done:]; len(o.frames) == 0 {
-		o.frames = nil // an idle connection keeps no array
+		o.frames, o.latest = nil, nil // an idle connection keeps no array
 	} else if n > 0 {
 		o.frames[0] = o.frames[0][n:]
 		o.begun = 1
@@ -54,7 +71,7 @@ func (o *outbound) drop() {
 		o.size -= len(b) + overhead
 	}
 	clear(o.frames[o.begun:])
-	o.frames = o.frames[:o.begun]
+	o.frames, o.latest = o.frames[:o.begun], nil
 }
 
 // next returns the frames to be written next, as many as fit into limit bytes,
@@ -86,6 +103,9 @@ func (c *connection) post(messages ...*prepared) error {
 			return ErrClosed
 		}
 		b := m.bytes(threshold)
+		if m.latest != "" && len(c.out.frames) > 0 {
+			c.out.replace(m.latest, b)
+		}
 		switch {
 		case opcodeOf(b) == websocket.CloseMessage:
 			c.queueClose(m)

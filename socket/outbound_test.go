@@ -65,6 +65,45 @@ func TestTheQueueCountsExactlyAndKeepsFramesWhole(t *testing.T) {
 	}
 }
 
+func TestLatestReplacesWhatWaitsForASlowClient(t *testing.T) {
+	h := newRim()
+	h.maxQueued = 1 << 20
+	c := h.rim(t, Anonymous) // of which nothing is written
+	give := func(ch channel, text, key string) {
+		t.Helper()
+		r := record{frame: frame{opcode: websocket.TextMessage, data: []byte(text)}, key: key}
+		if err := c.give(&message{delivery: delivery{channel: ch, record: r}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	give("u:ada", "first", "")
+	for i := range 1000 {
+		give("u:ada", fmt.Sprint("score ", i), "score")
+		give("t:room", fmt.Sprint("other score ", i), "score")
+	}
+	give("u:ada", "last", "")
+	give("u:ada", "score 1000", "score")
+	var got []string
+	for _, b := range c.out.frames {
+		got = append(got, string(b[headerLength(b):]))
+	}
+	if want := "first,other score 999,last,score 1000"; strings.Join(got, ",") != want {
+		t.Errorf("%q waits, want %q", got, want)
+	}
+	size := 0
+	for _, b := range c.out.frames {
+		size += len(b) + overhead
+	}
+	if c.out.size != size {
+		t.Errorf("counted %d, want %d", c.out.size, size)
+	}
+	c.out.begun = len(c.out.frames) // is being written
+	give("u:ada", "score 1001", "score")
+	if n := len(c.out.frames); n != 5 {
+		t.Errorf("%d frames, want 5: what is being written cannot be replaced", n)
+	}
+}
+
 // flood is what a handler sends back: messages of all sizes, each beginning with
 // its number.
 func flood(ctx context.Context, messages int) error {

@@ -30,7 +30,8 @@ const maxHeader = 2 + 8
 // prepared is a frame as it is written, header and payload. A server's frames
 // are not masked, so that any number of connections can share one.
 type prepared struct {
-	plain []byte
+	plain  []byte
+	latest string // the channel and key of Latest in whose place another may come, or ""
 
 	once     sync.Once
 	deflated []byte // made when the first connection wants it; nil when it would be no shorter
