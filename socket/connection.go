@@ -31,6 +31,8 @@ type connection struct {
 	waiting atomic.Bool // the reader waits for the turn, and so hears nothing
 	spoke   spoke       // the wheel's
 
+	rising sync.Mutex // held while the connection is brought up to date with a topic that it joined while open
+
 	mu       sync.Mutex
 	conn     net.Conn        // nil until the upgrade
 	raw      syscall.RawConn // nil when conn is not simply a socket

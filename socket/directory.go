@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
 )
 
 // directory keeps, in Redis, which servers have connections of the channels that
@@ -61,13 +62,18 @@ func (d directory) exit(ctx context.Context, ch channel, server string) error {
 	return nil
 }
 
-// release takes a server that is gone out of every directory.
+// release takes a server that is gone out of every directory. A channel with which
+// it fails does not keep it from the others.
 func (d directory) release(ctx context.Context, server string) error {
+	var g errgroup.Group
+	g.SetLimit(reapersPerServer)
 	scan := d.redis.SScan(ctx, d.keys.follows(server), 0, "", 500).Iterator()
 	for scan.Next(ctx) {
-		if err := d.exit(ctx, channel(scan.Val()), server); err != nil {
-			return err
-		}
+		ch := channel(scan.Val())
+		g.Go(func() error { return d.exit(ctx, ch, server) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
 	}
 	if err := scan.Err(); err != nil {
 		return fmt.Errorf("list channels: %w", err)

@@ -69,17 +69,29 @@ func (c *connection) missed(ch channel, at point) {
 	}{ch.name(), at.String()}))) // a connection that cannot take it is closed
 }
 
-// giveAll gives messages one after the other, no faster than the client reads.
-func (c *connection) giveAll(ctx context.Context, messages []delivery) error {
+// giveAll gives messages to a connection that waits, one after the other and no
+// faster than the client reads.
+func (s *subscription) giveAll(ctx context.Context, c *connection, messages []delivery) error {
 	for _, d := range messages {
 		if err := c.awaitRoom(ctx); err != nil {
 			return err
 		}
-		if err := c.give(&message{delivery: d}); err != nil {
+		if err := s.giveWaiting(c, d); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// giveWaiting gives a message to a connection, unless it waits no longer: who has
+// been told that it left gets no more.
+func (s *subscription) giveWaiting(c *connection, d delivery) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.waiting.has(c) {
+		return ErrClosed
+	}
+	return c.give(&message{delivery: d})
 }
 
 // roomPause is how often a full queue is looked at. A client that takes nothing

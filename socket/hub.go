@@ -19,6 +19,7 @@ type hub struct {
 	keys        keyspace
 	presence    presence
 	directory   directory
+	topics      topics
 	memberships *memberships
 	leases      leases
 	reaper      Reaper
@@ -58,6 +59,7 @@ func newHub(ctx context.Context, s *Server) *hub {
 	}
 	h.presence = presence{s.Redis, k, h.reaper.Jobs}
 	h.directory = directory{s.Redis, k}
+	h.topics = topics{s.Redis, k}
 	h.memberships = newMemberships()
 
 	h.base, h.cancel = context.WithCancel(context.WithoutCancel(ctx))

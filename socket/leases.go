@@ -77,7 +77,7 @@ func (l leases) take(ctx context.Context, server string, d time.Duration) (lease
 	if err != nil {
 		return lease{}, fmt.Errorf("take lease: %w", err)
 	}
-	return lease{server, till, &census{}}, nil
+	return lease{server: server, till: till, census: &census{}}, nil
 }
 
 // renew extends the lease and the life of the inbox. It returns errLeaseOver
@@ -108,7 +108,8 @@ func (l leases) renew(ctx context.Context, old lease, d time.Duration) (lease, e
 	if err := old.census.compare(before, users.Val(), newest.Val()[0].ID); err != nil {
 		return lease{}, err
 	}
-	return lease{old.server, till, old.census}, nil
+	old.till = till
+	return old, nil
 }
 
 // handOver leaves the users of a server that stops to the reapers: they have d

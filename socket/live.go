@@ -36,7 +36,7 @@ func (s *subscription) goLiveAt(c *connection, at point) bool {
 // Where the log does not reach back far enough, the connection is told that
 // messages are lost.
 func (h *hub) bringUp(ctx context.Context, c *connection, b backlog) {
-	for next := b.first; ; next = nil {
+	for next := b.first; b.sub.waitsFor(c); next = nil {
 		if next == nil {
 			p, err := h.replay(ctx, b.sub.channel, b.from, 0)
 			if err != nil || !p.complete {
@@ -50,11 +50,18 @@ func (h *hub) bringUp(ctx context.Context, c *connection, b backlog) {
 		if !next.more && h.takeOver(ctx, c, b, *next) {
 			return
 		}
-		if err := c.giveAll(ctx, next.messages); err != nil {
-			return // it has ended
+		if err := b.sub.giveAll(ctx, c, next.messages); err != nil {
+			return // it has ended, or left the channel
 		}
 		b.from = next.to
 	}
+}
+
+// waitsFor tells whether a connection has joined and is not live.
+func (s *subscription) waitsFor(c *connection) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waiting.has(c)
 }
 
 // takeOver gives a connection the last page and has it go live, unless the others

@@ -72,41 +72,96 @@ func (h *hub) syncTopics(ctx context.Context, user string) error {
 	}
 	s.sync.Lock()
 	defer s.sync.Unlock()
-	topics, err := h.topicsOf(ctx, user)
+	if s.registered == "" {
+		return nil // who registers the user reads the topics
+	}
+	topics, err := h.topics.of(ctx, user)
 	if err != nil {
 		return err
 	}
-	for topic := range s.topics {
-		if _, still := topics[topic]; !still {
-			for _, c := range s.opened() {
-				c.unfollow(topicChannel(topic))
-			}
-			delete(s.topics, topic)
-		}
-	}
-	for topic, from := range topics {
-		if _, before := s.topics[topic]; before {
+	return h.follow(s, topics)
+}
+
+// follow has the open connections of a user follow these topics, and no others.
+// After an error it must be called again. The caller holds sync.
+func (h *hub) follow(s *subscription, topics map[string]membership) error {
+	all := s.opened()
+	followed := maps.Clone(s.topics) // a connection that opens may have the other one
+	defer func() { s.topics = followed }()
+	for topic, m := range s.topics {
+		if topics[topic] == m {
 			continue
 		}
-		// First the connections, or an error would leave some out.
-		for _, c := range s.opened() {
-			if err := h.follow(c, topic, from); err != nil {
+		for _, c := range all {
+			c.unfollow(topicChannel(topic))
+		}
+		delete(followed, topic)
+	}
+	for topic, m := range topics {
+		if _, done := followed[topic]; done {
+			continue
+		}
+		for _, c := range all {
+			if err := c.follow(topic, m); err != nil {
 				return err
 			}
 		}
-		s.topics[topic] = from
+		if followed == nil {
+			followed = map[string]membership{}
+		}
+		followed[topic] = m
 	}
 	return nil
 }
 
 // loadTopics reads the topics of a user who has just been registered. The caller
 // holds sync.
-func (h *hub) loadTopics(ctx context.Context, s *subscription) (err error) {
-	if s.topics == nil {
-		s.topics, err = h.topicsOf(ctx, s.user)
+func (h *hub) loadTopics(ctx context.Context, s *subscription, l *lease) error {
+	topics, err := h.topics.of(ctx, s.user)
+	if err != nil {
 		return err
 	}
-	h.memberships.note(s.user) // under a new lease: some changes may have been missed
+	if len(s.opened()) == 0 {
+		s.topics = topics
+		return nil
+	}
+	// Under a new lease.
+	if l.restores {
+		if err := h.restoreTopics(ctx, s, topics); err != nil {
+			return err
+		}
+	}
+	h.memberships.note(s.user)
+	return nil
+}
+
+// restoreTopics makes the user a member of the topics again that Redis has
+// forgotten. The connections go on to follow them.
+func (h *hub) restoreTopics(ctx context.Context, s *subscription, known map[string]membership) error {
+	restored := false
+	for topic := range s.topics {
+		if _, ok := known[topic]; ok {
+			continue
+		}
+		if err := h.topics.join(ctx, s.user, topic); err != nil {
+			return fmt.Errorf("restore topic %q of user %q: %w", topic, s.user, err)
+		}
+		restored = true
+	}
+	if !restored {
+		return nil
+	}
+	now, err := h.topics.of(ctx, s.user)
+	if err != nil {
+		return err
+	}
+	followed := maps.Clone(s.topics)
+	for topic := range followed {
+		if _, ok := known[topic]; !ok {
+			followed[topic] = now[topic]
+		}
+	}
+	s.topics = followed
 	return nil
 }
 
@@ -122,38 +177,41 @@ func (s *subscription) opened() (all []*connection) {
 	return all
 }
 
-// topicsFor returns the user's topics for a connection that opens, and has it told
-// of every change from now on.
-func (s *subscription) topicsFor(c *connection) []string {
+// topicsNow returns the topics that the user's connections follow. The map does
+// not change.
+func (s *subscription) topicsNow() map[string]membership {
 	s.sync.Lock()
 	defer s.sync.Unlock()
+	return s.topics
+}
+
+// keepUp has a connection, which follows these topics, follow those that the user
+// is in now, and all changes from now on.
+func (c *connection) keepUp(s *subscription, topics map[string]membership) error {
+	s.sync.Lock()
+	defer s.sync.Unlock()
+	for topic, m := range topics {
+		if s.topics[topic] != m {
+			c.unfollow(topicChannel(topic))
+		}
+	}
+	for topic, m := range s.topics {
+		if topics[topic] != m {
+			if err := c.follow(topic, m); err != nil {
+				return err
+			}
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.opened = true
-	return slices.Collect(maps.Keys(s.topics))
+	return nil
 }
 
-// topicsOf reads the topics that a user is in, and how far each was when the user
-// joined.
-func (h *hub) topicsOf(ctx context.Context, user string) (map[string]point, error) {
-	values, err := h.leases.redis.HGetAll(ctx, h.keys.topics(user)).Result()
-	if err != nil {
-		return nil, fmt.Errorf("topics of user %q: %w", user, err)
-	}
-	topics := make(map[string]point, len(values))
-	for topic, value := range values {
-		top, err := parseTop(value)
-		if err != nil {
-			return nil, fmt.Errorf("topics of user %q: %w", user, err)
-		}
-		topics[topic] = top.point
-	}
-	return topics, nil
-}
-
-// follow has an open connection receive what is sent to a topic after a point.
-func (h *hub) follow(c *connection, topic string, from point) error {
-	ch := topicChannel(topic)
+// follow has an open connection receive what was sent to a topic since the user
+// is in it.
+func (c *connection) follow(topic string, m membership) error {
+	h, ch := c.hub, topicChannel(topic)
 	s, err := c.join(ch)
 	switch {
 	case err == ErrClosed || s == nil: // it has ended, or is in the topic
@@ -161,15 +219,32 @@ func (h *hub) follow(c *connection, topic string, from point) error {
 	case err != nil:
 		return err
 	}
-	c.tellChange(change{Joined: ch.name(), At: from.String()})
+	c.tellChange(change{Joined: ch.name(), At: m.from.String()})
 	if !h.enter() {
 		return nil // it is about to be closed
 	}
 	go func() { // a client that reads slowly keeps nobody else
 		defer h.work.Done()
-		h.bringUp(h.base, c, backlog{sub: s, from: from})
+		c.rising.Lock()
+		defer c.rising.Unlock()
+		h.bringUp(h.base, c, backlog{sub: s, from: m.from})
 	}()
 	return nil
+}
+
+// unfollow ends what follow began.
+func (c *connection) unfollow(ch channel) {
+	c.mu.Lock()
+	var s *subscription
+	if i := slices.IndexFunc(c.follows, func(s *subscription) bool { return s.channel == ch }); i >= 0 {
+		s = c.follows[i]
+		c.follows = slices.Delete(c.follows, i, i+1)
+	}
+	c.mu.Unlock()
+	if s != nil {
+		c.hub.leave(c, s)
+		c.tellChange(change{Left: ch.name()})
+	}
 }
 
 // change tells a client of Protocol that its channels have changed.
@@ -185,34 +260,27 @@ func (c *connection) tellChange(what change) {
 	}
 }
 
-// unfollow ends what follow began.
-func (c *connection) unfollow(ch channel) {
-	c.mu.Lock()
-	var s *subscription
-	for i, followed := range c.follows {
-		if followed.channel == ch {
-			s = followed
-			c.follows = slices.Delete(c.follows, i, i+1)
-			break
-		}
-	}
-	c.mu.Unlock()
-	if s != nil {
-		c.hub.leave(c, s)
-		c.tellChange(change{Left: ch.name()})
-	}
-}
-
 // joinAlone has a connection without a user follow a topic.
 func (c *connection) joinAlone(topic string) error {
+	c.rising.Lock()
+	defer c.rising.Unlock()
 	s, err := c.join(topicChannel(topic))
 	if err != nil || s == nil {
 		return err
 	}
-	from, _ := s.goLive(c)
-	c.tellChange(change{Joined: s.channel.name(), At: from.String()})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flush()
+	if s.waiting.remove(c) { // or it has ended
+		c.tellChange(change{Joined: s.channel.name(), At: s.last.String()})
+		s.live.add(c)
+	}
 	return nil
 }
 
 // leaveAlone ends what joinAlone began.
-func (c *connection) leaveAlone(topic string) { c.unfollow(topicChannel(topic)) }
+func (c *connection) leaveAlone(topic string) {
+	c.rising.Lock()
+	defer c.rising.Unlock()
+	c.unfollow(topicChannel(topic))
+}

@@ -2,6 +2,7 @@ package socket
 
 import (
 	"context"
+	"maps"
 	"slices"
 )
 
@@ -23,13 +24,17 @@ func (c *connection) accept(user *User) error {
 	if c.resumes && !c.greeted {
 		return nil
 	}
-	return c.open()
+	if err := c.open(); err != nil {
+		c.part()
+		return err
+	}
+	return nil
 }
 
 // join adds the connection to a channel, where it waits. It returns no channel
 // when it is in there already.
 func (c *connection) join(ch channel) (*subscription, error) {
-	if slices.ContainsFunc(c.following(), func(s *subscription) bool { return s.channel == ch }) {
+	if c.isIn(ch) {
 		return nil, nil
 	}
 	s, err := c.hub.join(c, ch)
@@ -62,31 +67,47 @@ func (c *connection) part() {
 
 // open has an accepted connection receive the messages of its channels.
 func (c *connection) open() error {
-	for _, topic := range c.topics() {
-		if _, err := c.join(topicChannel(topic)); err != nil {
-			return err
-		}
+	mine := c.mine()
+	var topics map[string]membership
+	if mine != nil {
+		topics = mine.topicsNow()
+	}
+	err := inParallel(slices.Collect(maps.Keys(topics)), func(topic string) error {
+		_, err := c.join(topicChannel(topic))
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	c.hub.wheel.accepted(c)
 	if c.resumes {
-		c.resume(c.hub.base)
-		return nil
+		c.resume(c.hub.base, topics)
+	} else {
+		for _, s := range c.following() {
+			s.goLive(c)
+		}
 	}
-	for _, s := range c.following() {
-		s.goLive(c)
+	if mine != nil {
+		return c.keepUp(mine, topics)
 	}
 	return nil
 }
 
-// topics returns the topics that the user is in. From now on the connection is
-// told when they change.
-func (c *connection) topics() []string {
+// mine returns the channel of the connection's user, or nil.
+func (c *connection) mine() *subscription {
 	for _, s := range c.following() {
 		if s.user != "" {
-			return s.topicsFor(c)
+			return s
 		}
 	}
 	return nil
+}
+
+// isIn tells whether the connection has joined a channel.
+func (c *connection) isIn(ch channel) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.follows, func(s *subscription) bool { return s.channel == ch })
 }
 
 // following returns the channels of the connection.
@@ -98,11 +119,8 @@ func (c *connection) following() []*subscription {
 
 // resume answers the connect request of a client of Protocol: it tells where in
 // its channels the client is, and gives it what it missed.
-func (c *connection) resume(ctx context.Context) {
-	h, missing := c.hub, map[string]string{}
-	for name, at := range c.at {
-		missing[name] = at
-	}
+func (c *connection) resume(ctx context.Context, topics map[string]membership) {
+	h, unknown := c.hub, maps.Clone(c.at)
 	reply := connected{
 		Connection: c.id, User: c.user.ID, At: map[string]string{},
 		Heartbeat: h.ping.Milliseconds(), Timeout: h.pong.Milliseconds(), MaxMessage: h.maxMessage,
@@ -111,20 +129,25 @@ func (c *connection) resume(ctx context.Context) {
 	c.hold()
 	for _, s := range c.following() {
 		name := s.channel.name()
-		at, named := missing[name]
-		if delete(missing, name); named {
-			b, reached := h.backlog(ctx, c, s, at)
+		delete(unknown, name)
+		from, wanted, lost := c.placeIn(s, topics)
+		if wanted {
+			b, reached := h.backlog(ctx, c, s, from)
 			if reached {
-				reply.At[name] = at
+				reply.At[name] = from.String()
 				behind = append(behind, b)
-				continue
 			}
+			wanted, lost = reached, lost || !reached
+		}
+		if lost {
 			reply.Lost = append(reply.Lost, name)
 		}
-		now, _ := s.goLive(c)
-		reply.At[name] = now.String()
+		if !wanted {
+			now, _ := s.goLive(c)
+			reply.At[name] = now.String()
+		}
 	}
-	for name := range missing { // topics that the user has left
+	for name := range unknown { // topics that the user has left
 		reply.Lost = append(reply.Lost, name)
 	}
 	slices.Sort(reply.Lost)
@@ -141,6 +164,29 @@ func (c *connection) resume(ctx context.Context) {
 	}
 }
 
+// placeIn returns where in a channel the client wants to go on, if it is not just
+// here and now, and whether it is clear already that it has lost something.
+func (c *connection) placeIn(s *subscription, topics map[string]membership) (from point, wanted, lost bool) {
+	at, named := c.at[s.channel.name()]
+	if named {
+		var err error
+		from, err = parsePoint(at)
+		wanted, lost = err == nil, err != nil
+	}
+	topic, _ := s.channel.topic()
+	m, member := topics[topic]
+	switch {
+	case !member:
+	case named && from.seq < m.from.seq:
+		// The position is that of an earlier membership. What was sent between
+		// the two is none of the client's business.
+		return m.from, true, true
+	case !named && (len(c.at) > 0 || s.position().seq < m.from.seq):
+		return m.from, true, false // the user joined while this client was away
+	}
+	return from, wanted, lost
+}
+
 // backlog is what a connection that waits has to be given before it goes live.
 type backlog struct {
 	sub   *subscription
@@ -148,13 +194,9 @@ type backlog struct {
 	first *page // the page after from; nil when it has not been read
 }
 
-// backlog finds out what a client lacks that is at a position. It returns false
-// when the channel does not reach back to there.
-func (h *hub) backlog(ctx context.Context, c *connection, s *subscription, at string) (backlog, bool) {
-	from, err := parsePoint(at)
-	if err != nil {
-		return backlog{}, false
-	}
+// backlog finds out what a client lacks that is at a point. It returns false when
+// the channel does not reach back to there.
+func (h *hub) backlog(ctx context.Context, c *connection, s *subscription, from point) (backlog, bool) {
 	if s.goLiveAt(c, from) {
 		return backlog{sub: s, from: from, first: &page{to: from, complete: true}}, true
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -73,8 +74,9 @@ if redis.call('HLEN', servers) == 0 and redis.call('HGET', presence, 'online') =
   redis.call('HSET', presence, 'online', '0', 'generation', generation)
   redis.call('PEXPIRE', presence, forgotten)
   redis.call('PEXPIRE', top, absent)
-  for _, topic in ipairs(redis.call('HKEYS', topics)) do
-    redis.call('RPUSH', outbox, '1 ' .. generation .. ' left ' .. topic)
+  local all = redis.call('HGETALL', topics)
+  for i = 1, #all, 2 do
+    redis.call('RPUSH', outbox, '1 ' .. string.match(all[i + 1], '%d+') .. ' left ' .. all[i])
   end
   redis.call('DEL', topics)
   if redis.call('HGET', presence, 'jobs') == '1' then
@@ -90,9 +92,10 @@ const presenceRetention = 7 * 24 * time.Hour
 
 // lease is the right of one incarnation of a server to be in directories.
 type lease struct {
-	server string
-	till   int64 // Redis' time, in Unix milliseconds
-	census *census
+	server   string
+	till     int64 // Redis' time, in Unix milliseconds
+	census   *census
+	restores bool // Redis went back, and is told again in which topics the users are
 }
 
 // errTooMany: the user has as many connections as a user may have.
@@ -174,35 +177,85 @@ func (p presence) scriptKeys(user string) []string {
 	return []string{p.keys.servers(ch), p.keys.presence(user), p.keys.outbox(user), p.keys.top(ch), p.keys.topics(user)}
 }
 
-// flush carries out what is in the user's outbox, the oldest first: it pushes
-// transitions as jobs. Then it takes them out. Whoever dies in between leaves them there; whoever
-// overlaps with another pushes some of them twice, and the job skips those.
+// flush carries out what is in the user's outbox, and then takes it out: it ends
+// memberships of topics, and pushes transitions as jobs, the oldest first. Whoever
+// dies in between leaves it there; whoever overlaps with another does some of it
+// twice, and the job skips what it has done.
 func (p presence) flush(ctx context.Context, user string) error {
-	outbox := p.keys.outbox(user)
-	lines, err := p.redis.LRange(ctx, outbox, 0, -1).Result()
+	lines, err := p.redis.LRange(ctx, p.keys.outbox(user), 0, -1).Result()
 	if err != nil {
 		return fmt.Errorf("read the outbox of user %q: %w", user, err)
 	}
+	var left, pushed []string
 	for _, line := range lines {
-		if err := p.carryOut(ctx, user, line); err != nil {
+		if _, _, ok := parseLeft(line); ok {
+			left = append(left, line)
+		} else {
+			pushed = append(pushed, line)
+		}
+	}
+	for some := range slices.Chunk(left, leftAtOnce) {
+		if err := p.leaveTopics(ctx, user, some); err != nil {
 			return err
 		}
-		if err := p.redis.LRem(ctx, outbox, 1, line).Err(); err != nil {
-			return fmt.Errorf("trim the outbox of user %q: %w", user, err)
+		if err := p.trim(ctx, user, some); err != nil {
+			return err
+		}
+	}
+	for _, line := range pushed {
+		if err := p.push(ctx, user, line); err != nil {
+			return err
+		}
+		if err := p.trim(ctx, user, []string{line}); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// carryOut does what a line of the outbox says: "<version> <generation> left
-// <topic>" ends a membership, and anything else is a transition.
-func (p presence) carryOut(ctx context.Context, user, line string) error {
-	if words := strings.SplitN(line, " ", 4); len(words) == 4 && words[0] == formatVersion && words[2] == "left" {
-		if err := leftScript.Run(ctx, p.redis, []string{p.keys.members(words[3])}, user, words[1]).Err(); err != nil {
-			return fmt.Errorf("user %q leaves topic %q: %w", user, words[3], err)
+// leftAtOnce is how many memberships are ended in one trip.
+const leftAtOnce = 200
+
+// trim takes lines out of the user's outbox.
+func (p presence) trim(ctx context.Context, user string, lines []string) error {
+	_, err := p.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, line := range lines {
+			pipe.LRem(ctx, p.keys.outbox(user), 1, line)
 		}
 		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("trim the outbox of user %q: %w", user, err)
 	}
+	return nil
+}
+
+// leaveTopics ends the memberships of a user who has gone offline.
+func (p presence) leaveTopics(ctx context.Context, user string, lines []string) error {
+	_, err := p.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, line := range lines {
+			number, topic, _ := parseLeft(line)
+			_ = pipe.Process(ctx, leftScript.command(ctx, true, []string{p.keys.members(topic)}, user, number))
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("user %q leaves topics: %w", user, err)
+	}
+	return nil
+}
+
+// parseLeft reads "<version> <number of the membership> left <topic>".
+func parseLeft(line string) (number, topic string, ok bool) {
+	words := strings.SplitN(line, " ", 4)
+	if len(words) != 4 || words[0] != formatVersion || words[2] != "left" {
+		return "", "", false
+	}
+	return words[1], words[3], true
+}
+
+// push makes a job of a transition.
+func (p presence) push(ctx context.Context, user, line string) error {
 	t, err := parseTransition(user, line)
 	if err != nil {
 		return err
@@ -213,12 +266,6 @@ func (p presence) carryOut(ctx context.Context, user, line string) error {
 	}
 	return nil
 }
-
-// leftScript ends a membership that is older than a transition to offline.
-var leftScript = newScript(`
-local since = redis.call('HGET', KEYS[1], ARGV[1])
-if since and tonumber(since) <= tonumber(ARGV[2]) then redis.call('HDEL', KEYS[1], ARGV[1]) end
-return 1`)
 
 // parseTransition reads "<version> <generation> <online>".
 func parseTransition(user, line string) (transition, error) {

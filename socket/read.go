@@ -187,7 +187,14 @@ func (c *connection) handle(m *Message) {
 	switch {
 	case err != nil && !late:
 		c.tellOf(m, err)
-	case err == nil && m.answer != nil && m.answer.take():
+	case err == nil:
+		c.done(m)
+	}
+}
+
+// done answers a request whose handler has not.
+func (c *connection) done(m *Message) {
+	if m.answer != nil && m.answer.take() {
 		_ = c.post(prepare(envelope{ID: m.answer.id}.alone())) // a client that is gone misses it
 	}
 }
@@ -206,15 +213,19 @@ func (c *connection) authenticate(ctx context.Context, m *Message) {
 	}
 	switch {
 	case err != nil:
-		c.tell(err)
+		c.tellOf(m, err)
 		c.finish(closeFrame(CloseUnauthorized, "not authenticated"))
-	case user != nil:
+	case user == nil:
+		c.done(m)
+	default:
 		switch err := c.accept(user); {
 		case errors.Is(err, errTooMany):
 			c.finish(closeFrame(CloseTooMany, "too many connections"))
 		case err != nil:
 			c.hub.log.Warn("socket: connection closed: its user could not be registered", "user", user.ID, "error", err)
 			c.finish(closeFrame(CloseTryLater, "try again later"))
+		default:
+			c.done(m)
 		}
 	}
 }

@@ -67,7 +67,7 @@ func (h *hub) register(ctx context.Context, s *subscription, in seat) error {
 		s.registered, s.counted, s.unpushed = l.server, in.count, s.unpushed || unpushed
 		if fresh {
 			h.catchUp(ctx, s, before, top)
-			if err := h.loadTopics(ctx, s); err != nil {
+			if err := h.loadTopics(ctx, s, l); err != nil {
 				s.registered = ""
 				return err
 			}

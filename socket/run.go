@@ -16,12 +16,14 @@ const (
 )
 
 // begin takes a lease under a new name. What Redis is told under it holds for the
-// lease and, after its end, for as long as users may be away.
-func (h *hub) begin(ctx context.Context) error {
+// lease and, after its end, for as long as users may be away. One that restores
+// tells Redis also in which topics the users are.
+func (h *hub) begin(ctx context.Context, restores bool) error {
 	l, err := h.leases.take(ctx, newID(), h.lease+h.offlineAfter)
 	if err != nil {
 		return err
 	}
+	l.restores = restores
 	h.current.Store(&l)
 	return nil
 }
@@ -64,8 +66,9 @@ func (h *hub) serve(ctx context.Context) {
 		// The old name is left to the reapers: there may be users under it of
 		// whose leaving Redis no longer knows.
 		h.log.Warn("socket: registering all users anew", "server", server, "reason", err)
+		restores := errors.Is(err, errWentBack)
 		for ctx.Err() == nil {
-			if err = h.begin(ctx); err == nil {
+			if err = h.begin(ctx, restores); err == nil {
 				break
 			}
 			h.log.Error("socket: take a new lease", "error", err)

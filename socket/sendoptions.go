@@ -1,9 +1,14 @@
 package socket
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
+
+// ErrOption: an option of a send has a wrong value, or does not go with another
+// one. Nothing was sent.
+var ErrOption = errors.New("socket: wrong option of a send")
 
 // SendOption changes how one message is sent.
 type SendOption func(*sendOptions)
@@ -13,6 +18,7 @@ type sendOptions struct {
 	messages  int
 	age       time.Duration
 	ephemeral bool
+	latest    bool
 	key       string
 	fallback  *fallback
 	err       error
@@ -26,7 +32,7 @@ func Retain(n int, d time.Duration) SendOption {
 	return func(o *sendOptions) {
 		o.retain, o.messages, o.age = true, n, d
 		if n < 1 || d < time.Millisecond {
-			o.err = fmt.Errorf("socket: Retain(%d, %v): want at least one message and a millisecond", n, d)
+			o.fail(fmt.Errorf("%w: Retain(%d, %v): want at least one message and a millisecond", ErrOption, n, d))
 		}
 	}
 }
@@ -44,17 +50,27 @@ func Ephemeral() SendOption {
 // empty; a channel keeps as many of them as its log keeps messages.
 func Latest(key string) SendOption {
 	return func(o *sendOptions) {
-		o.key = key
+		o.latest, o.key = true, key
 		if key == "" {
-			o.err = fmt.Errorf("socket: Latest: the key is empty")
+			o.fail(fmt.Errorf("%w: Latest(%q): the key is empty", ErrOption, key))
 		}
 	}
 }
+
+func (o *sendOptions) fail(err error) { o.err = errors.Join(o.err, err) }
 
 func applySendOptions(opts []SendOption) (sendOptions, error) {
 	var o sendOptions
 	for _, opt := range opts {
 		opt(&o)
+	}
+	switch {
+	case o.ephemeral && o.retain:
+		o.fail(fmt.Errorf("%w: Ephemeral with Retain: no log keeps the message", ErrOption))
+	case o.ephemeral && o.latest:
+		o.fail(fmt.Errorf("%w: Ephemeral with Latest(%q): nothing keeps the message", ErrOption, o.key))
+	case o.fallback != nil && o.latest:
+		o.fail(fmt.Errorf("%w: with Latest(%q) a newer message may take this one's place", ErrElse, o.key))
 	}
 	return o, o.err
 }

@@ -137,7 +137,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	defer s.running.Store(false)
 	h := newHub(ctx, s)
-	if err := h.begin(ctx); err != nil {
+	if err := h.begin(ctx, false); err != nil {
 		if ctx.Err() != nil {
 			return nil // stopped before it served anybody
 		}

@@ -11,13 +11,13 @@ type subscription struct {
 	// sync is held while Redis is told about the user. It guards the fields
 	// below it, and is taken before mu.
 	sync       sync.Mutex
-	registered string           // the incarnation under which the user is registered
-	counted    int              // how many connections the directory has for it
-	enrolled   string           // the incarnation that is known to have the user in its set
-	servers    []string         // all under which the user is or, after a lost reply, may be
-	unpushed   bool             // the outbox may hold transitions
-	topics     map[string]point // of the user: how far each was when the user joined
-	gone       bool             // no longer in the hub
+	registered string                // the incarnation under which the user is registered
+	counted    int                   // how many connections the directory has for it
+	enrolled   string                // the incarnation that is known to have the user in its set
+	servers    []string              // all under which the user is or, after a lost reply, may be
+	unpushed   bool                  // the outbox may hold transitions
+	topics     map[string]membership // that the open connections follow; a map does not change once it is here
+	gone       bool                  // no longer in the hub
 
 	mu      sync.Mutex
 	waiting connections // that are not up to date yet, see live.go

@@ -1,0 +1,197 @@
+package socket
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// topics keeps, in Redis, who is in which topic: with each topic its members, and
+// with each user the topics. These are in different slots of a cluster, so to join
+// and to leave take several steps. The one with the user comes first and says what
+// is going on; so whoever dies in between leaves nothing behind that the end of
+// the user's presence does not find.
+type topics struct {
+	redis redis.UniversalClient
+	keys  keyspace
+}
+
+func (s *Sender) topics() topics { return topics{s.redis, s.keys()} }
+
+// membership is one topic of a user.
+type membership struct {
+	number uint64 // grows with each that the user begins, and tells it from earlier ones
+	from   point  // how far the topic was when it began
+}
+
+// What is kept with the user is "<number> <top of the topic>"; before the topic was
+// told of the member "<number>", and while the user leaves "-<number>".
+
+// parseMembership returns false for one that has not begun or that is about to end.
+func parseMembership(value string) (m membership, complete bool, err error) {
+	number, newest, complete := strings.Cut(value, " ")
+	if !complete {
+		return m, false, nil
+	}
+	if m.number, err = parseSequence(number); err != nil {
+		return m, false, err
+	}
+	t, err := parseTop(newest)
+	m.from = t.point
+	return m, true, err
+}
+
+// beginJoinScript notes with the user that a topic is being joined. It returns the
+// number of the membership, an earlier one's if there is one, or "" for a user who
+// is not online.
+var beginJoinScript = newScript(`
+local topics, presence, topic = KEYS[1], KEYS[2], ARGV[1]
+if redis.call('HGET', presence, 'online') ~= '1' then return '' end
+local number = string.match(redis.call('HGET', topics, topic) or '', '^%d+')
+if number then return number end
+local t = redis.call('TIME')
+local last = tonumber(redis.call('HGET', presence, 'joined') or '0')
+number = string.format('%.0f', math.max(last + 1, t[1] * 1000000 + t[2]))
+redis.call('HSET', presence, 'joined', number)
+redis.call('HSET', topics, topic, number)
+return number`)
+
+// memberScript makes the user a member of the topic and returns how far the topic
+// is.
+var memberScript = newScript(`
+local number = redis.call('HGET', KEYS[1], ARGV[1])
+if not number or tonumber(number) < tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
+return redis.call('GET', KEYS[2]) or ''`)
+
+// completeJoinScript completes a membership and returns "joined" and the user's
+// servers. When it has ended meanwhile, it returns only "left", or "offline".
+var completeJoinScript = newScript(`
+local topics, presence, servers = KEYS[1], KEYS[2], KEYS[3]
+local topic, number, top = ARGV[1], ARGV[2], ARGV[3]
+local value = redis.call('HGET', topics, topic) or ''
+if string.match(value, '^%d+') ~= number then
+  if redis.call('HGET', presence, 'online') == '1' then return {'left'} end
+  return {'offline'}
+end
+if value == number then redis.call('HSET', topics, topic, number .. ' ' .. top) end
+local all = redis.call('HKEYS', servers)
+table.insert(all, 1, 'joined')
+return all`)
+
+// leftScript ends a membership with the topic, unless there is a newer one.
+var leftScript = newScript(`
+local number = redis.call('HGET', KEYS[1], ARGV[1])
+if number and tonumber(number) <= tonumber(ARGV[2]) then redis.call('HDEL', KEYS[1], ARGV[1]) end
+return 1`)
+
+func (t topics) join(ctx context.Context, user, topic string) error {
+	k, ch := t.keys, topicChannel(topic)
+	number, err := beginJoinScript.Run(ctx, t.redis, []string{k.topics(user), k.presence(user)}, topic).Text()
+	switch {
+	case err != nil:
+		return err
+	case number == "":
+		return ErrOffline
+	}
+	top, err := memberScript.Run(ctx, t.redis, []string{k.members(topic), k.top(ch)}, user, number).Text()
+	if err != nil {
+		return err
+	}
+	reply, err := completeJoinScript.Run(ctx, t.redis,
+		[]string{k.topics(user), k.presence(user), k.servers(userChannel(user))}, topic, number, top).StringSlice()
+	switch {
+	case err != nil:
+		return err
+	case len(reply) == 0:
+		return fmt.Errorf("unexpected reply %v", reply)
+	case reply[0] == "joined":
+		return t.tell(ctx, user, reply[1:])
+	}
+	if err := t.left(ctx, user, topic, number); err != nil {
+		return err
+	}
+	if reply[0] == "offline" {
+		return ErrOffline
+	}
+	return nil // somebody left the topic after this call had begun
+}
+
+// left takes a user whose membership is over out of the topic's members.
+func (t topics) left(ctx context.Context, user, topic, number string) error {
+	return leftScript.Run(ctx, t.redis, []string{t.keys.members(topic)}, user, number).Err()
+}
+
+// beginLeaveScript notes with the user that a topic is being left. It returns the
+// number of the membership and the user's servers, or nothing when there is none.
+var beginLeaveScript = newScript(`
+local topics, servers, topic = KEYS[1], KEYS[2], ARGV[1]
+local number = string.match(redis.call('HGET', topics, topic) or '', '%d+')
+if not number then return {} end
+redis.call('HSET', topics, topic, '-' .. number)
+local all = redis.call('HKEYS', servers)
+table.insert(all, 1, number)
+return all`)
+
+// completeLeaveScript removes the note.
+var completeLeaveScript = newScript(`
+if redis.call('HGET', KEYS[1], ARGV[1]) == '-' .. ARGV[2] then redis.call('HDEL', KEYS[1], ARGV[1]) end
+return 1`)
+
+func (t topics) leave(ctx context.Context, user, topic string) error {
+	mine := []string{t.keys.topics(user), t.keys.servers(userChannel(user))}
+	reply, err := beginLeaveScript.Run(ctx, t.redis, mine, topic).StringSlice()
+	if err != nil || len(reply) == 0 {
+		return err
+	}
+	number, servers := reply[0], reply[1:]
+	if err := t.left(ctx, user, topic, number); err != nil {
+		return err
+	}
+	if err := t.tell(ctx, user, servers); err != nil {
+		return err
+	}
+	return completeLeaveScript.Run(ctx, t.redis, mine[:1], topic, number).Err()
+}
+
+// tell has the user's servers look at the user's topics.
+func (t topics) tell(ctx context.Context, user string, servers []string) error {
+	// What is recorded is told even if the caller does not wait.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	pipe := t.redis.Pipeline()
+	for _, server := range servers {
+		pipe.XAdd(ctx, &redis.XAddArgs{
+			Stream: t.keys.inbox(server), NoMkStream: true, MaxLen: inboxLimit, Approx: true,
+			Values: []any{"b", appendMembership([]byte(formatVersion), user)},
+		})
+	}
+	cmds, _ := pipe.Exec(ctx) // every command has its own error
+	for _, cmd := range cmds {
+		if err := cmd.Err(); err != nil && err != redis.Nil { // a server that is gone has no inbox
+			return fmt.Errorf("tell the servers: %w", err)
+		}
+	}
+	return nil
+}
+
+// of reads the topics that a user is in.
+func (t topics) of(ctx context.Context, user string) (map[string]membership, error) {
+	values, err := t.redis.HGetAll(ctx, t.keys.topics(user)).Result()
+	if err != nil {
+		return nil, fmt.Errorf("topics of user %q: %w", user, err)
+	}
+	all := make(map[string]membership, len(values))
+	for topic, value := range values {
+		m, complete, err := parseMembership(value)
+		if err != nil {
+			return nil, fmt.Errorf("topic %q of user %q: %w", topic, user, err)
+		}
+		if complete {
+			all[topic] = m
+		}
+	}
+	return all, nil
+}
