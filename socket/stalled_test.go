@@ -25,7 +25,7 @@ func stall(t *testing.T, clients int, d time.Duration) {
 	rdb := redistest.Real(t).Client(t)
 	s := serve(t, &Server{Redis: rdb, MaxQueued: maxQueued, WriteTimeout: time.Hour, PongTimeout: time.Hour,
 		Handlers: Handlers{OnConnect: byQuery}, Logger: quiet})
-	crowd := newAudience(t, s, clients)
+	listeners := newAudience(t, s, clients)
 	stalled := dial(t, s.URL+"?user=stalled")
 	var reading sync.WaitGroup
 	stop := make(chan struct{})
@@ -41,27 +41,27 @@ func stall(t *testing.T, clients int, d time.Duration) {
 			}
 		}
 	})
-	before := crowd.run(t, s, d)
+	before := listeners.run(t, s, d)
 	used := heap()
 	close(stop)
-	if err := To("stalled").Send(crowd.ctx, "wake up, to stop"); err != nil {
+	if err := To("stalled").Send(listeners.ctx, "wake up, to stop"); err != nil {
 		t.Fatal(err)
 	}
 	reading.Wait()
 	ballast := make([]byte, 64<<10)
 	redistest.Eventually(t, patience, "the socket to be full, however large the system makes it", func() bool {
-		if err := To("stalled").Send(crowd.ctx, ballast); err != nil {
+		if err := To("stalled").Send(listeners.ctx, ballast); err != nil {
 			t.Fatal(err)
 		}
 		return queued(s) > maxQueued/8
 	})
 	// What else the machine does delays some of the time, a stalled client would
 	// always.
-	after := crowd.run(t, s, d)
+	after := listeners.run(t, s, d)
 	limit := 2*quantile(before, .99) + 5*time.Millisecond
 	for range 4 {
 		if quantile(after, .99) > limit {
-			after = crowd.run(t, s, d)
+			after = listeners.run(t, s, d)
 		}
 	}
 	if n := queued(s); n == 0 || n > maxQueued {
@@ -76,7 +76,7 @@ func stall(t *testing.T, clients int, d time.Duration) {
 		t.Errorf("the others' p99 is %v, want at most %v", p99, limit)
 	}
 	redistest.Eventually(t, patience, "the one that has stalled to be closed", func() bool {
-		if err := To("stalled").Send(crowd.ctx, ballast); err != nil {
+		if err := To("stalled").Send(listeners.ctx, ballast); err != nil {
 			t.Fatal(err)
 		}
 		return slices.ContainsFunc(s.hub.Load().connections(), (*connection).isClosing)
@@ -86,8 +86,8 @@ func stall(t *testing.T, clients int, d time.Duration) {
 	}
 }
 
-// crowd is many clients, one user each, that note how long messages take.
-type crowd struct {
+// listeners is many clients, one user each, that note how long messages take.
+type listeners struct {
 	ctx   context.Context
 	users []string
 
@@ -95,8 +95,8 @@ type crowd struct {
 	delays []time.Duration
 }
 
-func newAudience(t *testing.T, s *running, clients int) *crowd {
-	a := &crowd{ctx: outside(s.Redis)}
+func newAudience(t *testing.T, s *running, clients int) *listeners {
+	a := &listeners{ctx: outside(s.Redis)}
 	for i := range clients {
 		user := "user-" + strconv.Itoa(i)
 		a.users = append(a.users, user)
@@ -112,7 +112,7 @@ func newAudience(t *testing.T, s *running, clients int) *crowd {
 }
 
 // listen notes the delay of messages that begin with the time of sending.
-func (a *crowd) listen(conn *websocket.Conn) {
+func (a *listeners) listen(conn *websocket.Conn) {
 	for {
 		_, data, err := conn.ReadMessage()
 		if err != nil {
@@ -127,7 +127,7 @@ func (a *crowd) listen(conn *websocket.Conn) {
 
 // run sends to everybody, the stalled one included, for so long, and returns the
 // delays, sorted.
-func (a *crowd) run(t *testing.T, s *running, d time.Duration) []time.Duration {
+func (a *listeners) run(t *testing.T, s *running, d time.Duration) []time.Duration {
 	t.Helper()
 	a.delays = nil
 	sent := 0
