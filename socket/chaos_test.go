@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"sync"
@@ -20,6 +21,7 @@ type chaos struct {
 	every            time.Duration // between kills
 	rate             int           // sends a second, of all senders
 	retain           int           // messages
+	retainFor        time.Duration // 0: longer than it lasts
 	lease            string
 }
 
@@ -31,11 +33,23 @@ func TestDevicesHaveEverythingAfterChaos(t *testing.T) {
 	}
 }
 
-// A log of two messages cannot give back what was sent while a server was dead.
+// A log of two messages cannot give back what was sent while a server was dead,
+// nor can one that has expired.
 func TestDevicesAreToldWhatChaosTookFromThem(t *testing.T) {
 	t.Parallel()
-	if v := run(t, chaos{servers: 3, senders: 2, users: 20, kills: 1, every: 2 * time.Second, rate: 400, retain: 2, lease: "2s"}); v.told == 0 {
-		t.Error("no device was told of a loss")
+	c := chaos{servers: 3, senders: 2, users: 20, kills: 1, every: 2 * time.Second, rate: 400, lease: "2s"}
+	for name, retain := range map[string]func(c *chaos){
+		"two messages":    func(c *chaos) { c.retain = 2 },
+		"20 milliseconds": func(c *chaos) { c.retain, c.retainFor = 100_000, 20*time.Millisecond },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := c
+			retain(&c)
+			if v := run(t, c); v.told == 0 {
+				t.Error("no device was told of a loss")
+			}
+		})
 	}
 }
 
@@ -48,7 +62,7 @@ func run(t *testing.T, c chaos) verdict {
 	a := gather(t, c.users, 2, f.dialer())
 	const workers = 8
 	s := startSenders(t, proxy.Addr, c.senders, load{
-		Users: c.users, Workers: workers, Retain: c.retain, RetainFor: 5 * time.Minute,
+		Users: c.users, Workers: workers, Retain: c.retain, RetainFor: cmp.Or(c.retainFor, 5*time.Minute),
 		Pause: time.Second * time.Duration(c.senders*workers) / time.Duration(c.rate),
 	})
 	ctx, stop := context.WithCancel(t.Context())

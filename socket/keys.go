@@ -39,9 +39,10 @@ func (k keyspace) members(topic string) string { return k.channel(topicChannel(t
 // inboxParts is what is before and behind the server's name in inbox.
 func (k keyspace) inboxParts() (before, behind string) { return string(k) + "{s:", "}:inbox" }
 
-func (k keyspace) inbox(server string) string   { return string(k) + "{s:" + server + "}:inbox" }   // stream
-func (k keyspace) users(server string) string   { return string(k) + "{s:" + server + "}:users" }   // set
-func (k keyspace) follows(server string) string { return string(k) + "{s:" + server + "}:follows" } // set of channels
+func (k keyspace) inbox(server string) string    { return string(k) + "{s:" + server + "}:inbox" }    // stream
+func (k keyspace) users(server string) string    { return string(k) + "{s:" + server + "}:users" }    // set
+func (k keyspace) checksum(server string) string { return string(k) + "{s:" + server + "}:checksum" } // of the set of users
+func (k keyspace) follows(server string) string  { return string(k) + "{s:" + server + "}:follows" }  // set of channels
 
 // leases is the sorted set of all servers by the time their lease ends.
 func (k keyspace) leases() string { return string(k) + "leases" }

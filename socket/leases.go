@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -99,13 +100,16 @@ func (l leases) renew(ctx context.Context, old lease, d time.Duration) (lease, e
 	kept := pipe.PExpire(ctx, inbox, 2*d)
 	newest := pipe.XRevRangeN(ctx, inbox, "+", "-", 1)
 	users := pipe.SCard(ctx, l.keys.users(old.server))
-	if _, err := pipe.Exec(ctx); err != nil {
+	sum := pipe.Get(ctx, l.keys.checksum(old.server))
+	if _, err := pipe.Exec(ctx); err != nil && err != redis.Nil {
 		return lease{}, fmt.Errorf("keep inbox: %w", err)
 	}
 	if !kept.Val() || len(newest.Val()) == 0 {
 		return lease{}, fmt.Errorf("keep inbox: %w", errLeaseOver)
 	}
-	if err := old.census.compare(before, users.Val(), newest.Val()[0].ID); err != nil {
+	has := found{users: users.Val(), newest: newest.Val()[0].ID}
+	has.sum, _ = strconv.ParseInt(sum.Val(), 10, 64) // none for an empty set
+	if err := old.census.compare(before, has); err != nil {
 		return lease{}, err
 	}
 	old.till = till
@@ -119,7 +123,7 @@ func (l leases) handOver(ctx context.Context, server string, d time.Duration) er
 	if err := takeScript.Run(ctx, l.redis, []string{l.keys.leases()}, server, d.Milliseconds()).Err(); err != nil {
 		return fmt.Errorf("hand users over: %w", err)
 	}
-	if err := l.redis.Del(ctx, l.keys.inbox(server)).Err(); err != nil {
+	if err := l.redis.Del(ctx, l.keys.inbox(server), l.keys.checksum(server)).Err(); err != nil {
 		return fmt.Errorf("drop inbox: %w", err)
 	}
 	return nil
@@ -137,7 +141,7 @@ func (l leases) claim(ctx context.Context, d time.Duration) ([]string, error) {
 
 // drop ends an incarnation of which nothing is left in any directory.
 func (l leases) drop(ctx context.Context, server string) error {
-	if err := l.redis.Del(ctx, l.keys.inbox(server), l.keys.users(server), l.keys.follows(server)).Err(); err != nil {
+	if err := l.redis.Del(ctx, l.keys.inbox(server), l.keys.users(server), l.keys.checksum(server), l.keys.follows(server)).Err(); err != nil {
 		return fmt.Errorf("drop inbox: %w", err)
 	}
 	if err := l.redis.ZRem(ctx, l.keys.leases(), server).Err(); err != nil {

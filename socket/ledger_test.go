@@ -286,6 +286,47 @@ func (l ledger) judge(channel string, received []heard) (v verdict) {
 	return v
 }
 
+func TestTheLedgerFindsWhatIsWrong(t *testing.T) {
+	l := ledger{}
+	for n, o := range []outcome{accepted, accepted, uncertain, refused, accepted} {
+		l.add(sent{Channel: "c", Sender: 0, Number: n + 1, Began: int64(10 * n), Ended: int64(10*n + 5), Outcome: o})
+	}
+	l.add(sent{Channel: "c", Sender: 1, Number: 1, Began: 20, Ended: 45}) // overlaps with 3 to 5
+	for received, want := range map[string]verdict{
+		"0.1 0.2 1.1 0.5":           {messages: 4},
+		"0.1 0.2 0.3 1.1 0.5":       {messages: 5},
+		"0.1 0.2 0.5 1.1":           {messages: 4},
+		"0.1 0.2 1.1":               {messages: 3, missing: 1},
+		"0.2 1.1 0.5":               {messages: 3, missing: 1},
+		"0.1 0.5 1.1":               {messages: 3, missing: 1},
+		"0.1 0.2 0.5":               {messages: 3, missing: 1},
+		"0.1 lost 0.5 1.1":          {messages: 3, told: 1},
+		"0.1 lost 0.5":              {messages: 2, told: 1},
+		"lost 0.1 0.5 1.1":          {messages: 3, told: 1, missing: 1},
+		"0.1 0.2 0.2 1.1 0.5":       {messages: 5, doubled: 1},
+		"0.1 0.2 0.4 1.1 0.5":       {messages: 5, unwanted: 1},
+		"0.1 0.2 0.6 1.1":           {messages: 4, unwanted: 1, missing: 1},
+		"0.1 0.2 0.5 0.3 1.1":       {messages: 5, unordered: 1},
+		"0.1 1.1 0.2 0.5":           {messages: 4, overtaken: 1},
+		"0.1 0.2 1.1 0.5 lost 0.1":  {messages: 5, told: 1, doubled: 1},
+		"0.1 0.2 1.1 lost 0.5 lost": {messages: 4, told: 2},
+		"lost lost 0.1 0.2 0.3 1.1": {messages: 4, told: 2, missing: 1},
+	} {
+		var all []heard
+		for _, word := range strings.Fields(received) {
+			var h heard
+			if _, err := fmt.Sscanf(word, "%d.%d", &h.sender, &h.number); err == nil {
+				all = append(all, h)
+			} else if word == "lost" {
+				all = append(all, heard{lost: true})
+			}
+		}
+		if v := l.judge("c", all); v != want {
+			t.Errorf("%s: %v; want %v", received, v, want)
+		}
+	}
+}
+
 // totals counts how the sends went.
 func (l ledger) totals() string {
 	n := map[outcome]int{}

@@ -85,6 +85,19 @@ if redis.call('HLEN', servers) == 0 and redis.call('HGET', presence, 'online') =
 end
 return redis.call('LLEN', outbox)`)
 
+// enrollScript and forgetScript keep the sum of the checksums of the users in a
+// server's set. Either may be repeated.
+var (
+	enrollScript = newScript(`
+if redis.call('SADD', KEYS[1], ARGV[1]) == 1 then redis.call('INCRBY', KEYS[2], ARGV[2]) end
+return 1`)
+	forgetScript = newScript(`
+if redis.call('SREM', KEYS[1], ARGV[1]) == 1 and redis.call('DECRBY', KEYS[2], ARGV[2]) == 0 then
+  redis.call('DEL', KEYS[2])
+end
+return 1`)
+)
+
 // presenceRetention is how long the generation of a user who is offline is
 // kept. A presence job must not wait longer than that in its queue, or it could
 // be repeated.
@@ -104,7 +117,7 @@ var errTooMany = errors.New("too many connections")
 // enroll puts the user into the server's set, which is what a reaper goes by. It
 // comes before register.
 func (p presence) enroll(ctx context.Context, user, server string) error {
-	if err := p.redis.SAdd(ctx, p.keys.users(server), user).Err(); err != nil {
+	if err := enrollScript.Run(ctx, p.redis, p.setKeys(server), user, checksum(user)).Err(); err != nil {
 		return fmt.Errorf("enroll user %q: %w", user, err)
 	}
 	return nil
@@ -161,7 +174,7 @@ func (p presence) unregister(ctx context.Context, user, server string) (unpushed
 // more.
 func (p presence) forget(ctx context.Context, user, server string) error {
 	pipe := p.redis.Pipeline()
-	pipe.SRem(ctx, p.keys.users(server), user)
+	_ = pipe.Process(ctx, forgetScript.command(ctx, true, p.setKeys(server), user, checksum(user)))
 	there := pipe.HExists(ctx, p.keys.servers(userChannel(user)), server)
 	if _, err := pipe.Exec(ctx); err != nil {
 		return fmt.Errorf("forget user %q: %w", user, err)
@@ -175,6 +188,10 @@ func (p presence) forget(ctx context.Context, user, server string) error {
 func (p presence) scriptKeys(user string) []string {
 	ch := userChannel(user)
 	return []string{p.keys.servers(ch), p.keys.presence(user), p.keys.outbox(user), p.keys.top(ch), p.keys.topics(user)}
+}
+
+func (p presence) setKeys(server string) []string {
+	return []string{p.keys.users(server), p.keys.checksum(server)}
 }
 
 // flush carries out what is in the user's outbox, and then takes it out: it ends

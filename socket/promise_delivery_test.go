@@ -192,22 +192,37 @@ func TestARepeatedAppendIsOneMessage(t *testing.T) {
 }
 
 func TestARepeatThatTheLogNoLongerTellsIsUncertain(t *testing.T) {
-	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
-		ctx, sender := context.Background(), NewSender(inSlots{rdb})
-		sender.RetainMessages = 4
-		f, _ := encode("x")
-		d := sender.newDispatch(ctx, []channel{userChannel("ada")}, record{frame: f}, sendOptions{})
-		sender.round(ctx, nil, &batch{sends: []*dispatch{d}})
-		for range 10 {
+	for name, lose := range map[string]func(ctx context.Context, sender *Sender, rdb *redis.Client){
+		"too many": func(ctx context.Context, sender *Sender, _ *redis.Client) {
+			for range 10 {
+				appendOnly(ctx, sender, "ada", "x")
+			}
+		},
+		"expired": func(ctx context.Context, _ *Sender, rdb *redis.Client) {
+			rdb.Del(ctx, newKeyspace("").log(userChannel("ada")))
+		},
+		"expired, and begun anew": func(ctx context.Context, sender *Sender, rdb *redis.Client) {
+			rdb.Del(ctx, newKeyspace("").log(userChannel("ada")))
 			appendOnly(ctx, sender, "ada", "x")
-		}
-		repeat := sender.newDispatch(ctx, []channel{userChannel("ada")}, record{frame: f}, sendOptions{})
-		repeat.nonce, repeat.targets[0].unsure = d.nonce, true
-		sender.round(ctx, nil, &batch{sends: []*dispatch{repeat}})
-		if !errors.Is(repeat.err, ErrUncertain) {
-			t.Errorf("%v; want ErrUncertain", repeat.err)
-		}
-	})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+				ctx, sender := context.Background(), NewSender(inSlots{rdb})
+				sender.RetainMessages = 4
+				f, _ := encode("x")
+				d := sender.newDispatch(ctx, []channel{userChannel("ada")}, record{frame: f}, sendOptions{})
+				sender.round(ctx, nil, &batch{sends: []*dispatch{d}})
+				lose(ctx, sender, rdb)
+				repeat := sender.newDispatch(ctx, []channel{userChannel("ada")}, record{frame: f}, sendOptions{})
+				repeat.nonce, repeat.targets[0].unsure = d.nonce, true
+				sender.round(ctx, nil, &batch{sends: []*dispatch{repeat}})
+				if !errors.Is(repeat.err, ErrUncertain) {
+					t.Errorf("%v; want ErrUncertain", repeat.err)
+				}
+			})
+		})
+	}
 }
 
 func TestFourDevicesOnTwoServersReceiveWhatJobsSend(t *testing.T) {

@@ -96,7 +96,7 @@ func (h *hub) enroll(ctx context.Context, s *subscription, l *lease) error {
 		return err
 	}
 	s.enrolled = l.server
-	l.census.added.Add(1)
+	l.census.entered(s.user)
 	return nil
 }
 
@@ -107,7 +107,7 @@ func (h *hub) forget(ctx context.Context, s *subscription, server string) error 
 	if s.enrolled == server {
 		s.enrolled = ""
 		if l.server == server {
-			l.census.removing.Add(1)
+			l.census.leaving(s.user)
 		}
 	}
 	if err := h.presence.forget(ctx, s.user, server); err != nil {

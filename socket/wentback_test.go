@@ -30,16 +30,41 @@ func TestCensus(t *testing.T) {
 		{1, "1700000000000-9", false}, {6, "1700000000000-9", false},
 		{3, "1700000000000-8", false}, {3, "1699999999999-99", false}, {3, "999999999999-0", false},
 	} {
-		if err := c.compare(before, test.users, test.newest); (err == nil) != test.ok || err != nil && !errors.Is(err, errWentBack) {
+		if err := c.compare(before, found{users: test.users, newest: test.newest}); (err == nil) != test.ok || err != nil && !errors.Is(err, errWentBack) {
 			t.Errorf("%d users, inbox up to %s: %v", test.users, test.newest, err)
 		}
 	}
 	c.adding.Add(1) // while Redis was asked
 	c.removing.Add(1)
 	for _, users := range []int64{1, 6} {
-		if err := c.compare(before, users, "1700000000000-9"); err != nil {
+		if err := c.compare(before, found{users: users, newest: "1700000000000-9"}); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestCensusKnowsWhoIsThere(t *testing.T) {
+	var c census
+	for _, user := range []string{"ada", "bob"} {
+		c.adding.Add(1)
+		c.entered(user)
+	}
+	c.leaving("bob")
+	c.removed.Add(1)
+	before := c.count()
+	if err := c.compare(before, found{users: 1, sum: checksum("ada"), newest: "1-1"}); err != nil {
+		t.Error(err)
+	}
+	other := found{users: 1, sum: checksum("bob"), newest: "1-1"}
+	if err := c.compare(before, other); !errors.Is(err, errWentBack) {
+		t.Errorf("one user in place of another: %v", err)
+	}
+	c.adding.Add(1) // while Redis was asked
+	if err := c.compare(before, other); err != nil {
+		t.Error(err)
+	}
+	if err := c.compare(c.count(), other); err != nil { // it may be carried out at any time
+		t.Error(err)
 	}
 }
 
@@ -217,7 +242,7 @@ func TestAUserWhoLeavesWhileRedisGoesBackIsOffline(t *testing.T) {
 		var once sync.Once
 		var s *running
 		other := intercepted(t, rdb, func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
-			if cmd.Name() == "srem" {
+			if runs(cmd, forgetScript) {
 				once.Do(func() {
 					server := s.current().current.Load().server
 					if err := errors.Join(rdb.HSet(ctx, k.servers(userChannel("ada")), server, 1).Err(), rdb.HSet(ctx, k.presence("ada"), "online", 1).Err()); err != nil {

@@ -31,10 +31,11 @@ local nowText = string.format('%.0f', now)
 local absent, before, behind, limit, messages = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 
 -- A repeat, of a command whose reply was lost, looks for its nonce first. When
--- the log has been overwritten since, there is no telling. A value of Latest
+-- the log has lost messages since, which were too many or expired, there is no
+-- telling. A value of Latest
 -- that is not there may have been replaced; it overlapped with the one that did
 -- it, and may as well come after that.
-local function find(log, latest, key, nonce, count)
+local function find(log, top, latest, key, nonce)
   if key ~= '' then
     local value = redis.call('HGET', latest, key) or ''
     local seq, last, logged, name = string.match(value, '^(%d+) (%d+) (%d+) (%S+) ')
@@ -49,9 +50,13 @@ local function find(log, latest, key, nonce, count)
       return string.match(entry[1], '^%d+'), last, logged == '' and last or logged
     end
   end
-  if #entries >= count and tonumber(string.match(entries[1][1], '^%d+')) > now - 60000000 then
-    return 'UNCERTAIN'
+  local gone -- the newest message that the log has lost
+  if entries[1] then
+    gone = string.match(entries[1][2][2], '%d+$')
+  else
+    gone = string.match(redis.call('GET', top) or '', '^%d+ (%d+)') or '0'
   end
+  if tonumber(gone) > now - 60000000 then return 'UNCERTAIN' end
   return nil
 end
 
@@ -142,7 +147,7 @@ for i = 1, #KEYS / 4 do
   if ARGV[m + 7] == '1' then
     seq = '0'
   elseif ARGV[m + 6] == '1' then
-    seq, last, logged = find(log, latest, key, nonce, tonumber(count))
+    seq, last, logged = find(log, top, latest, key, nonce)
   end
   if not seq then
     seq, last, logged = store(log, top, latest, #online, record, nonce, count, age, key)
