@@ -16,9 +16,10 @@ import (
 	"github.com/queuerun/queuerun/jobs"
 )
 
-// upgrader answers the request. The connection that it makes is not used: a
-// connection of this package reads and writes frames itself, and needs neither
-// its buffers nor its memory.
+// upgrader answers the request. The connection that it makes is not used: one of
+// this package holds no buffer while it waits, writes one frame to many clients
+// and many frames at once, and checks closes and compressed sizes, which the
+// library's connection cannot be told to do.
 func upgrader(deflate bool) *websocket.Upgrader {
 	return &websocket.Upgrader{
 		ReadBufferSize:    256, // those of the request are given back

@@ -28,7 +28,6 @@ type connection struct {
 	in     inbound // the reader's
 	bucket bucket  // the reader's
 
-	heard   atomic.Bool // the client was heard since this was set to false
 	waiting atomic.Bool // the reader waits for the turn, and so hears nothing
 	spoke   spoke       // the wheel's
 
@@ -49,13 +48,6 @@ func newID() string { return rand.Text() }
 
 func newConnection(h *hub) *connection {
 	return &connection{hub: h, id: newID()}
-}
-
-// hear notes that the client is alive.
-func (c *connection) hear() {
-	if !c.heard.Load() { // or else the processors would take the memory from one another
-		c.heard.Store(true)
-	}
 }
 
 type connectionKey struct{}

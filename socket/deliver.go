@@ -3,6 +3,7 @@ package socket
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 )
 
@@ -78,7 +79,7 @@ func (h *hub) catchUp(ctx context.Context, s *subscription, before, top point) {
 	switch {
 	case !s.joined:
 		s.joined, s.last = true, top
-	case top.seq < before.seq:
+	case top.seq < before.seq && s.last == before: // or the reader found it out
 		s.missed()
 		s.last = top
 	case s.last.seq < top.seq: // the reader may be further by now
@@ -94,6 +95,9 @@ func (h *hub) catchUp(ctx context.Context, s *subscription, before, top point) {
 func (h *hub) repair(ctx context.Context, s *subscription, upTo uint64) {
 	for {
 		p, err := h.replay(ctx, s.channel, s.last, upTo)
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return // the inbox is given up; who registers the channel anew finds the gap
+		}
 		if err != nil {
 			h.log.Warn("socket: messages were missed", "channel", s.channel, "connections", s.size(), "error", err)
 			s.last = point{max(upTo, s.last.seq), 0} // no log follows on that

@@ -9,28 +9,43 @@
 //
 // # How a message travels
 //
-// Send makes two trips to Redis. The first, one atomic step on the keys of the
-// user, gives the message the next sequence number, appends it to the user's
-// log, a short and expiring stream, and reads the directory: which servers hold
-// connections of the user. The second adds one entry to the inbox of each of
-// these servers, with the sequence and that of the message before. A server
-// reads its own inbox, and no other, and writes to the connections.
+// A channel is what has an order of its own: the messages of one user, of one
+// topic, or to everybody. Send is one atomic step on the keys of the channel: it
+// gives the message the next sequence number, appends it to the channel's log, a
+// short and expiring stream, and reads the directory: which servers hold
+// connections of the channel. Each of these has an inbox, another stream, to which
+// one entry is added, with the sequence and that of the message before. On a Redis
+// Cluster that is a second trip. A server reads its own inbox, and no other, and
+// writes to the connections. Sends that overlap in a process share their trips.
 //
 // The predecessor is what makes this safe. A server delivers a message only to
 // connections that have the one before. Where it is another one, because two
 // senders overlapped, or one died between its trips, or Redis went back to an
-// older state, the server reads the user's log and delivers what is missing in
-// order; where the log no longer has it, it closes the user's connections with
-// CloseMissed. Repeats, of which a lost reply makes some, are recognised by
-// their sequence and dropped.
+// older state, the server reads the log and delivers what is missing in order;
+// where the log no longer has it, the connections are told that they missed some.
+// Repeats, of which a lost reply makes some, are recognised by their sequence and
+// dropped.
+//
+// Retain says what the log keeps. Messages of Latest are in the channel's order
+// but not in the log: only the newest of each key is kept. Ephemeral messages are
+// kept nowhere.
+//
+// # Clients
+//
+// A client that asks for no subprotocol gets each message as one frame, as the
+// application sent it, and is closed with CloseMissed when it missed some. A client
+// of Protocol, queuerun.v1, resumes: it names how far it was, and gets what it
+// missed, exactly once and in order, or is told that messages are lost. The
+// libraries are web/client/queuerun.js, for browsers and Node, and package
+// socket/client. The constant Protocol describes the frames.
 //
 // # What is promised
 //
 // Two sends to a user of which one returned before the other began reach each of
 // the user's connections in that order, whichever processes sent them. A message
 // for which Send returned nil reaches every connection that the user has on a
-// living server, once, or that connection is closed with a code that says that
-// it missed some. The acceptance lasts as long as Redis keeps it: what a Redis
+// living server, once, or that connection is told that it missed some: a plain one
+// by a close code. The acceptance lasts as long as Redis keeps it: what a Redis
 // forgets that is restarted from an older state is told as missed, as soon as
 // the user is sent something else. A message for a user who has no connection is
 // in the log until it expires and reaches nobody.

@@ -87,6 +87,28 @@ func fanOut(b *testing.B, burst int, writer bool) {
 	b.ReportMetric(float64(messages)/b.Elapsed().Seconds(), "messages/s")
 }
 
+// BenchmarkIdle measures what an idle connection keeps of the server's memory:
+// what is alive on the heap, and the stacks. A process takes about half as much
+// again from the system.
+func BenchmarkIdle(b *testing.B) {
+	const clients = 2000
+	before := alive()
+	openClients(b, &Server{Handlers: Handlers{OnConnect: byQuery}}, clients)
+	for b.Loop() {
+		b.ReportMetric(float64(alive()-before)/clients, "B/connection")
+	}
+}
+
+// alive is what the heap and the stacks hold.
+func alive() int {
+	var m runtime.MemStats
+	for range 2 { // what is in a pool survives one collection
+		runtime.GC()
+	}
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc + m.StackInuse)
+}
+
 // idle tells whether everything was written.
 func (c *connection) idle() bool {
 	c.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,6 +24,8 @@ type inbound struct {
 	buffer   *readBuffer
 	from, to int  // what is in it
 	waited   bool // since this was set to false, there was a moment with nothing to read
+
+	heard atomic.Bool // since this was set to false, the client was heard
 }
 
 type readBuffer [4096]byte
@@ -202,6 +205,7 @@ func (in *inbound) fill() error {
 		in.waited = in.waited || time.Since(began) > noticeable
 		in.to += n
 		if n > 0 {
+			in.hear()
 			return nil
 		}
 		return err
@@ -209,7 +213,15 @@ func (in *inbound) fill() error {
 	if err := in.raw.Read(in.ready); err != nil {
 		return err
 	}
+	in.hear()
 	return in.err
+}
+
+// hear notes that the client is alive.
+func (in *inbound) hear() {
+	if !in.heard.Load() { // or else the processors would take the memory from one another
+		in.heard.Store(true)
+	}
 }
 
 // noticeable is a wait that tells that there was nothing to read.

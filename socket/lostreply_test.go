@@ -131,6 +131,99 @@ func TestARecordOfSuccessIsRepeatedInsteadOfTheHandler(t *testing.T) {
 	})
 }
 
+// readingLogs is a client's hook that may answer in Redis' place when a log is
+// read.
+type readingLogs func(ctx context.Context) error
+
+func (readingLogs) DialHook(next redis.DialHook) redis.DialHook          { return next }
+func (readingLogs) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+func (r readingLogs) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		for _, cmd := range cmds {
+			if cmd.Name() == "xrange" {
+				if err := r(ctx); err != nil {
+					return err
+				}
+			}
+		}
+		return next(ctx, cmds)
+	}
+}
+
+// refusal is an error that Redis itself replied.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+func (refusal) RedisError()     {}
+
+// What a client was told that it lost is over: the log that can be read again
+// gives it nothing that it has.
+func TestALogThatCouldNotBeReadRepeatsNothing(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		var fail atomic.Bool
+		other := redistest.Client(t, rdb.Options().Addr)
+		other.AddHook(readingLogs(func(context.Context) error {
+			if fail.Load() {
+				return refusal("ERR on purpose")
+			}
+			return nil
+		}))
+		s := serve(t, &Server{Redis: other, Handlers: Handlers{OnConnect: byQuery}})
+		ctx, sender := outside(rdb), NewSender(inSlots{rdb})
+		r := dialResumer(t, s.URL+"?user=ada")
+		at := r.connect(nil).At
+		sendText(t, ctx, To("ada"), "0")
+		r.expectText("", "0")
+		fail.Store(true)
+		appendOnly(ctx, sender, "ada", "lost")
+		sendText(t, ctx, To("ada"), "lost too")
+		m := r.receive()
+		if m.Missed == nil || *m.Missed != nameUser {
+			t.Fatalf("received %+v, want to be told that messages are missed", m)
+		}
+		at[nameUser] = m.At
+		fail.Store(false)
+		appendOnly(ctx, sender, "ada", "1") // a gap again
+		sendText(t, ctx, To("ada"), "2")
+		again := dialResumer(t, s.URL+"?user=ada")
+		again.connect(at)
+		for _, d := range []resumer{r, again} {
+			d.expectText("", "1")
+			d.expectText("", "2")
+		}
+	})
+}
+
+// A server that leaves an inbox while it waits for a log leaves the gap to the
+// registration under its new lease, and tells nobody of a loss.
+func TestAGapOutlivesAnInbox(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		var reads atomic.Int64
+		other := redistest.Client(t, rdb.Options().Addr)
+		other.AddHook(readingLogs(func(ctx context.Context) error {
+			if reads.Add(1) > 1 {
+				return nil
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		}))
+		s := serve(t, &Server{Redis: other, Lease: time.Second, Handlers: Handlers{OnConnect: byQuery}})
+		ctx, sender := outside(rdb), NewSender(inSlots{rdb})
+		d := dial(t, s.URL+"?user=ada")
+		sendText(t, ctx, To("ada"), "0")
+		d.expect("0")
+		appendOnly(ctx, sender, "ada", "1")
+		sendText(t, ctx, To("ada"), "2")
+		redistest.Eventually(t, patience, "the reader to wait for the log", func() bool { return reads.Load() == 1 })
+		if err := rdb.ZRem(ctx, newKeyspace("").leases(), s.current().current.Load().server).Err(); err != nil {
+			t.Fatal(err)
+		}
+		d.expect("1")
+		d.expect("2")
+	})
+}
+
 // The reader delivered something between the registration under a new lease and
 // the reading of its reply.
 func TestACatchUpThatIsOvertakenByTheInboxIsNoGap(t *testing.T) {
@@ -152,18 +245,44 @@ func TestACatchUpThatIsOvertakenByTheInboxIsNoGap(t *testing.T) {
 	})
 }
 
+// The same after Redis went back, which the reader has found out and told.
+func TestACatchUpThatIsOvertakenRepeatsNothing(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
+		ctx, h, k, ch := outside(rdb), s.hub.Load(), newKeyspace(""), userChannel("ada")
+		r := dialResumer(t, s.URL+"?user=ada")
+		r.connect(nil)
+		sub := h.find(ch)
+		old := sub.position()
+		sendText(t, ctx, To("ada"), "forgotten")
+		r.expectText("", "forgotten")
+		before := sub.position()
+		if err := rdb.Del(ctx, k.log(ch), k.top(ch)).Err(); err != nil {
+			t.Fatal(err)
+		}
+		sendText(t, ctx, To("ada"), "1")
+		if m := r.receive(); m.Missed == nil || *m.Missed != nameUser {
+			t.Fatalf("received %+v, want to be told that messages are missed", m)
+		}
+		r.expectText("", "1")
+		h.catchUp(ctx, sub, before, old)
+		sendText(t, ctx, To("ada"), "2")
+		r.expectText("", "2")
+	})
+}
+
 // Registering all users takes several times as long as the lease lasts.
 func TestANewLeaseIsRenewedWhileUsersAreRegistered(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
 		var slow atomic.Bool
 		other := intercepted(t, rdb, func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
 			if slow.Load() && runs(cmd, registerScript) {
-				pause(ctx, 100*time.Millisecond)
+				pause(ctx, 250*time.Millisecond)
 			}
 			return next(ctx, cmd)
 		})
 		s := serve(t, &Server{Redis: other, Lease: time.Second, Handlers: Handlers{OnConnect: byQuery}})
-		const users = 700 // 32 at a time: more than two seconds
+		const users = 300 // 32 at a time: more than two seconds
 		for i := range users {
 			dial(t, fmt.Sprintf("%s?user=user-%d", s.URL, i))
 		}

@@ -37,7 +37,6 @@ func (o *outbound) wrote(n int) {
 	for ; done < len(o.frames) && n >= len(o.frames[done]); done++ {
 		n -= len(o.frames[done])
 		o.size -= overhead
-		o.closed = o.closed || opcodeOf(o.frames[done]) == websocket.CloseMessage
 		o.frames[done] = nil // or the array would keep it
 	}
 	o.begun = 0
@@ -268,9 +267,9 @@ func (c *connection) writeNow() bool {
 
 // wrote counts what was written. The caller holds mu.
 func (c *connection) wrote(n int) {
-	before := c.out.closed
 	c.out.wrote(n)
-	if c.out.closed && !before {
+	if c.closing && !c.out.closed && len(c.out.frames) == 0 { // nothing follows a close
+		c.out.closed = true
 		c.closeWritten()
 	}
 }
@@ -310,6 +309,10 @@ func (c *connection) drain() {
 	}
 }
 
+// piece is how many bytes are written at once, in which time there is no telling
+// whether the client takes any.
+const piece = 64 << 10
+
 // writeAll writes b. It fails when the client takes nothing for as long as
 // Server.WriteTimeout.
 func (c *connection) writeAll(b []byte) (n int, err error) {
@@ -317,10 +320,10 @@ func (c *connection) writeAll(b []byte) (n int, err error) {
 		if err := c.conn.SetWriteDeadline(time.Now().Add(c.hub.write)); err != nil {
 			return n, err
 		}
-		k, err := c.conn.Write(b[n:])
+		k, err := c.conn.Write(b[n:min(n+piece, len(b))])
 		n += k
 		if k > 0 {
-			c.hear() // who takes something is alive, though a pong may be far behind
+			c.in.hear() // who takes something is alive, though a pong may be far behind
 		}
 		var timeout net.Error
 		if err != nil && (k == 0 || c.raw == nil || !errors.As(err, &timeout) || !timeout.Timeout()) {

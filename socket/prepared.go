@@ -42,10 +42,10 @@ func prepare(f frame) *prepared {
 	return &prepared{plain: append(b, f.data...)}
 }
 
-// bytes returns what a connection writes: compressed from a size on, when it
-// has negotiated that and threshold is not 0.
+// bytes returns what a connection writes: a message whose payload has threshold
+// bytes or more is compressed, unless threshold is 0.
 func (p *prepared) bytes(threshold int) []byte {
-	if threshold == 0 || len(p.plain) < threshold || p.plain[0]&opcodeBits >= 8 {
+	if threshold == 0 || len(p.plain)-headerLength(p.plain) < threshold || opcodeOf(p.plain) >= websocket.CloseMessage {
 		return p.plain
 	}
 	p.once.Do(func() { p.deflated = deflate(p.plain) })

@@ -25,7 +25,7 @@ import (
 // The tests of whole processes run this test binary again, as a socket server
 // or a worker that is configured by its environment.
 const (
-	roleVariable   = "SOCKET_TEST_ROLE"   // "socket", "worker" or "clients"
+	roleVariable   = "SOCKET_TEST_ROLE"   // "socket", "worker", "clients", "sender" or "herd"
 	redisVariable  = "SOCKET_TEST_REDIS"  // address
 	senderVariable = "SOCKET_TEST_SENDER" // address of the Redis that Send goes through
 	failVariable   = "SOCKET_TEST_FAIL"   // how many in a hundred presence handlers fail
@@ -67,6 +67,10 @@ func processMain(role string) int {
 		err = socketMain(ctx, rdb, h)
 	case "clients":
 		err = clientsMain()
+	case "sender":
+		err = senderMain(ctx, rdb)
+	case "herd":
+		err = herdMain(ctx)
 	default:
 		err = workerMain(ctx, rdb, h)
 	}
@@ -100,9 +104,14 @@ func socketMain(ctx context.Context, rdb *redis.Client, h Handlers) error {
 	defer front.Close()
 	var announcing sync.WaitGroup
 	defer announcing.Wait()
+	failed, fail := context.WithCancel(ctx)
+	defer fail()
 	announcing.Go(func() {
-		for !s.Ready() && ctx.Err() == nil {
-			pause(ctx, time.Millisecond)
+		for !s.Ready() {
+			if failed.Err() != nil {
+				return
+			}
+			pause(failed, time.Millisecond)
 		}
 		fmt.Println("ws://" + l.Addr().String())
 	})
@@ -137,12 +146,23 @@ func workerMain(ctx context.Context, rdb *redis.Client, h Handlers) error {
 type process struct {
 	*exec.Cmd
 	t    testing.TB
+	out  *bufio.Reader
 	line string // what it printed when it was ready
 	done bool
 }
 
 // start runs a role until the test ends.
 func start(t testing.TB, role, redisAddr string, env ...string) *process {
+	t.Helper()
+	p, err := launch(t, role, redisAddr, env...)
+	if err != nil {
+		t.Fatalf("%s did not start: %v", role, err)
+	}
+	return p
+}
+
+// launch is start for a role that may fail.
+func launch(t testing.TB, role, redisAddr string, env ...string) (*process, error) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(append(os.Environ(), roleVariable+"="+role, redisVariable+"="+redisAddr), env...)
@@ -154,14 +174,16 @@ func start(t testing.TB, role, redisAddr string, env ...string) *process {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p := &process{Cmd: cmd, t: t}
+	p := &process{Cmd: cmd, t: t, out: bufio.NewReader(out)}
 	t.Cleanup(func() { p.end(syscall.SIGKILL) })
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatalf("%s did not start: %v", role, err)
-	}
-	p.line = strings.TrimSpace(line)
-	return p
+	p.line, err = p.read()
+	return p, err
+}
+
+// read waits for the next line that the process prints.
+func (p *process) read() (string, error) {
+	line, err := p.out.ReadString('\n')
+	return strings.TrimSpace(line), err
 }
 
 func (p *process) signal(sig syscall.Signal) {

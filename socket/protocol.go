@@ -6,8 +6,46 @@ import (
 	"strings"
 )
 
-// Protocol is the WebSocket subprotocol of clients that resume. doc.go describes
-// it.
+// Protocol is the WebSocket subprotocol of clients that resume.
+//
+// A text frame is one JSON object. A binary frame is one JSON object, a line feed,
+// and bytes. Unknown fields are ignored. A payload is "data", any JSON value,
+// "text", a text, or the bytes of a binary frame. A channel is "" for the messages
+// of the user, "*" for the broadcast, "#room" for the topic room. A position, at
+// most 64 bytes of which nothing else is said, is how far a client is in a channel.
+//
+// A client sends
+//
+//	{"connect":{"at":{"":"p","*":"p"}},"data":…}   first: the positions of a client
+//	                    that comes back, and what Authenticate is given, if anything
+//	{"data":…}          a message; before the connection is accepted, for
+//	                    Authenticate once more
+//	{"data":…,"id":7}   a request, whose one reply has the same id, a positive integer
+//	{"ack":"token"}     the application has the message that carried the token
+//	{}                  a sign of life, with which heartbeats are answered
+//
+// The server sends
+//
+//	{"connected":{…}}   first: "connection" and "user", ids; "at", the channels of the
+//	                    client and how far it is in each; "recovered", if the client
+//	                    named positions: whether it could be brought up to date in all
+//	                    of them, with "lost", the channels in which it could not;
+//	                    "heartbeat" and "timeout", in milliseconds; "maxMessage", in
+//	                    bytes. What the client missed follows.
+//	{"at":"p","data":…} a message; with "on" of another channel than the user's,
+//	                    without "at" of Ephemeral, with "ack" of Else
+//	{"id":7,"data":…}   the reply to a request: a payload, none, or "error"
+//	{"error":"…"}       an error that belongs to no request
+//	{"missed":"#room","at":"p"}   messages of a channel are lost for the client
+//	{"joined":"#room","at":"p"}, {"left":"#room"}   the channels have changed
+//	{"reconnect":{"after":1500}}  the connection is about to be closed: come back
+//	                    after about so many milliseconds
+//	{}                  a heartbeat, every "heartbeat" unless something else is sent
+//
+// A side that has heard nothing for "heartbeat" and "timeout" may drop the
+// connection. A client remembers a position when it has processed what came with
+// it. The constants beside CloseNormal say which close codes mean come back, and
+// when.
 const Protocol = "queuerun.v1"
 
 // The names of channels in frames.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gorilla/websocket"
 )
@@ -95,13 +94,4 @@ func (r resumer) expectText(on, text string) string {
 		r.t.Fatalf("received %+v, want %q on %q", m, text, on)
 	}
 	return m.At
-}
-
-// quietFor fails if something comes within d that is no heartbeat.
-func (r resumer) quietFor(d time.Duration) {
-	r.t.Helper()
-	r.SetReadDeadline(time.Now().Add(d))
-	if _, data, err := r.ReadMessage(); err == nil && string(data) != "{}" {
-		r.t.Errorf("received %q, want nothing", data)
-	}
 }

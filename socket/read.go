@@ -70,7 +70,7 @@ func (c *connection) takeTurn() {
 func (c *connection) whileBusy(do func()) {
 	c.waiting.Store(true)
 	do()
-	c.hear()
+	c.in.hear()
 	c.waiting.Store(false)
 }
 
@@ -86,7 +86,6 @@ func (c *connection) message() (opcode int, data []byte, err error) {
 		if err != nil {
 			return 0, nil, err
 		}
-		c.hear()
 		switch {
 		case h.control():
 			if err := c.control(h); err != nil || opcode == 0 {

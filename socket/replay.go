@@ -67,10 +67,12 @@ func (h *hub) readPage(ctx context.Context, ch channel, from point, upTo uint64)
 		}
 		p.complete = p.complete && d.at.logged == chain
 		chain = d.at.seq
-		p.messages = append(p.messages, d)
+		if d.at.seq > from.seq { // a point need not know how far in the log it is
+			p.messages = append(p.messages, d)
+		}
 	}
-	if p.more = len(p.messages) == replayPage; p.more {
-		p.to = point{chain, chain}
+	if p.more = len(log.Val()) == replayPage; p.more {
+		p.to = point{max(from.seq, chain), chain}
 	} else {
 		p.complete = p.complete && chain == newest.logged
 	}

@@ -39,9 +39,9 @@ func Ephemeral() SendOption {
 }
 
 // Latest sends a message that takes the place of the one before with the same
-// key, such as a score: a client that was away, or that reads slowly, receives
-// only the newest. The others are in its order as ever. The key must not be
-// empty; a channel keeps as many of them as its log keeps messages.
+// key, such as a score: a client that was away receives only the newest. The
+// others are in its order as ever. The key must not be empty; a channel keeps as
+// many of them as its log keeps messages.
 func Latest(key string) SendOption {
 	return func(o *sendOptions) {
 		o.key = key

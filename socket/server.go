@@ -66,8 +66,9 @@ type Server struct {
 	// means never, and permessage-deflate is not negotiated: it saves traffic and
 	// costs processor time.
 	Compress int
-	// PingInterval is how often a connection is pinged, and PongTimeout how much
-	// longer the server waits for a sign of life before it drops the connection.
+	// PingInterval is how often a connection is pinged. One that is not heard for
+	// PingInterval and PongTimeout after a ping is dropped, so a dead one is gone
+	// after two intervals and PongTimeout at most.
 	PingInterval time.Duration
 	PongTimeout  time.Duration
 	// WriteTimeout is how long a client may take nothing of what is to be written

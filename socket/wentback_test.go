@@ -185,6 +185,30 @@ func TestARestartFromAnOlderStateIsNoticed(t *testing.T) {
 	redistest.Eventually(t, 3*patience, "who left before the restart to be offline again", func() bool { return !online(t, ctx, "gone") })
 }
 
+// Redis forgets as many who came as who left, so that it has as many users as the
+// server has.
+func TestAnExchangeOfUsersThatRedisForgotIsNoticed(t *testing.T) {
+	t.Parallel()
+	server := redistest.Real(t)
+	rdb := server.Client(t)
+	ctx := outside(rdb)
+	s := serve(t, &Server{Redis: rdb, Lease: 2 * time.Second, Handlers: Handlers{OnConnect: byQuery}})
+	gone := dial(t, s.URL+"?user=gone")
+	till := s.current().current.Load().till
+	redistest.Eventually(t, patience, "the lease to be renewed", func() bool { return s.current().current.Load().till > till })
+	restore := server.Snapshot()
+	come := dial(t, s.URL+"?user=come")
+	gone.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1000, ""), time.Now().Add(patience))
+	redistest.Eventually(t, patience, "one to be offline", func() bool { return !online(t, ctx, "gone") })
+	restore()
+	if online(t, ctx, "come") || !online(t, ctx, "gone") {
+		t.Fatal("the snapshot is not an older state")
+	}
+	redistest.Eventually(t, patience, "both to be as before", func() bool { return online(t, ctx, "come") && !online(t, ctx, "gone") })
+	sendText(t, ctx, To("come"), "hello")
+	come.expect("hello")
+}
+
 // Redis goes back while a user is being taken out: after the server has left the
 // directory, and before it leaves the user out of its set.
 func TestAUserWhoLeavesWhileRedisGoesBackIsOffline(t *testing.T) {

@@ -100,7 +100,7 @@ func (w *wheel) look(c *connection) (do func(*connection)) {
 		do = (*connection).cut
 		w.move(c, w.now+w.close)
 	case living:
-		if s.silent > 0 && (c.heard.Load() || c.waiting.Load()) {
+		if s.silent > 0 && (c.in.heard.Load() || c.waiting.Load()) {
 			s.silent = 0
 		}
 		if s.ping <= w.now {
@@ -108,16 +108,16 @@ func (w *wheel) look(c *connection) (do func(*connection)) {
 			do = (*connection).ping
 			if s.silent == 0 {
 				s.silent = w.now
-				c.heard.Store(false)
+				c.in.heard.Store(false)
 			}
 		}
-		if s.silent > 0 && w.now >= s.silent+w.pong {
+		if s.silent > 0 && w.now >= s.silent+w.ping+w.pong {
 			do = (*connection).cut
 			s.silent = w.now // it is over; no need to look at every tick
 		}
 		due := s.ping
 		if s.silent > 0 {
-			due = min(due, s.silent+w.pong)
+			due = min(due, s.silent+w.ping+w.pong)
 		}
 		w.move(c, due)
 	}

@@ -2,6 +2,7 @@ package redistest
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"testing"
@@ -96,12 +97,20 @@ func (p *Proxy) Held() int {
 }
 
 // CutAll closes every connection there is now. New ones are accepted.
-func (p *Proxy) CutAll() {
+func (p *Proxy) CutAll() { p.CutSome(1) }
+
+// CutSome closes each connection there is now with the given probability, and
+// returns how many it closed. New ones are accepted.
+func (p *Proxy) CutSome(probability float64) (n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for c := range p.conns {
-		c.close()
+		if rand.Float64() < probability {
+			c.close()
+			n++
+		}
 	}
+	return n
 }
 
 func (p *Proxy) accept() {

@@ -700,8 +700,7 @@ export class Client extends EventTarget {
 
   // A link that was silent since the network went away has probably gone with it.
   #networkBack() {
-    if (this.#networkLostAt > 0 && !this.#link?.heardSince(this.#networkLostAt)) this.#link?.end(1006, "the network was away");
-    this.#networkLostAt = 0;
+    if (!this.#link?.heardSince(this.#networkLostAt)) this.#link?.end(1006, "the network was away");
     this.#wake();
   }
 

@@ -1,11 +1,9 @@
 package client_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -127,74 +125,6 @@ func (s *script) accept(path string) (*connection, error) {
 	}
 }
 
-// connection is one of a client, on the server's side.
-type connection struct {
-	ws       *websocket.Conn
-	number   int
-	received chan frame
-
-	mu    sync.Mutex // one writer at a time
-	rules rules
-}
-
-// frame is what a client sent, or the code with which it closed the connection.
-type frame struct {
-	Text   string `json:"text,omitempty"`
-	Binary []byte `json:"binary,omitempty"`
-	Closed int    `json:"closed,omitempty"`
-}
-
-func (c *connection) read(t *testing.T) {
-	for {
-		kind, data, err := c.ws.ReadMessage()
-		if err != nil {
-			end := frame{Closed: websocket.CloseAbnormalClosure}
-			if closed, ok := err.(*websocket.CloseError); ok {
-				end.Closed = closed.Code
-			}
-			c.received <- end
-			c.ws.Close()
-			return
-		}
-		c.mu.Lock()
-		if err := c.rules.client(kind, data); err != nil {
-			t.Errorf("a client sent %q: %v", data, err)
-		}
-		c.mu.Unlock()
-		if kind == websocket.BinaryMessage {
-			c.received <- frame{Binary: data}
-		} else {
-			c.received <- frame{Text: string(data)}
-		}
-	}
-}
-
-// receive returns the next frame of the client.
-func (c *connection) receive() (frame, error) {
-	select {
-	case f := <-c.received:
-		return f, nil
-	case <-time.After(patience):
-		return frame{}, fmt.Errorf("nothing came on connection %d within %v", c.number, patience)
-	}
-}
-
-func (c *connection) send(f frame) error {
-	kind, data := websocket.TextMessage, []byte(f.Text)
-	if f.Binary != nil {
-		kind, data = websocket.BinaryMessage, f.Binary
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.rules.server(kind, data)
-	return c.ws.WriteMessage(kind, data)
-}
-
-func (c *connection) close(code int, reason string) error {
-	message := websocket.FormatCloseMessage(code, reason)
-	return c.ws.WriteControl(websocket.CloseMessage, message, time.Now().Add(time.Second))
-}
-
 // expect fails the test unless the client's next frame is this text.
 func (s *script) expect(c *connection, text string) {
 	s.t.Helper()
@@ -215,69 +145,4 @@ func (s *script) tell(c *connection, texts ...string) {
 			s.t.Fatal(err)
 		}
 	}
-}
-
-// command is what a test in JavaScript wants.
-type command struct {
-	Do         string `json:"do"`
-	Path       string `json:"path"`       // accept, attempts, refuse
-	Status     int    `json:"status"`     // refuse
-	Connection int    `json:"connection"` // the others
-	frame             // send
-	Code       int    `json:"code"` // close
-	Reason     string `json:"reason"`
-}
-
-func (s *script) control(w http.ResponseWriter, r *http.Request) {
-	var c command
-	if err := json.NewDecoder(r.Body).Decode(&c); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	answer, err := s.obey(c)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	if err := json.NewEncoder(w).Encode(answer); err != nil {
-		s.t.Errorf("answer %q: %v", c.Do, err)
-	}
-}
-
-func (s *script) obey(c command) (any, error) {
-	path := "/socket" + strings.TrimSuffix("/"+c.Path, "/")
-	switch c.Do {
-	case "accept":
-		accepted, err := s.accept(path)
-		if err != nil {
-			return nil, err
-		}
-		return accepted.number, nil
-	case "attempts", "refuse":
-		e := s.endpoint(path)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if c.Do == "refuse" {
-			e.refuse = c.Status
-		}
-		return e.attempts, nil
-	}
-	s.mu.Lock()
-	if c.Connection < 1 || c.Connection > len(s.connections) {
-		s.mu.Unlock()
-		return nil, fmt.Errorf("there is no connection %d", c.Connection)
-	}
-	connection := s.connections[c.Connection-1]
-	s.mu.Unlock()
-	switch c.Do {
-	case "receive":
-		return connection.receive()
-	case "send":
-		return nil, connection.send(c.frame)
-	case "close":
-		return nil, connection.close(c.Code, c.Reason)
-	case "cut":
-		return nil, connection.ws.UnderlyingConn().Close()
-	}
-	return nil, fmt.Errorf("the script does not know %q", c.Do)
 }

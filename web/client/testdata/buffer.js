@@ -99,16 +99,28 @@ test("what is too big for the server never leaves", async (t) => {
   equal(await server.receive(), { text: "x".repeat(29) });
 });
 
+test("a client that is closed by what went wrong with the first message sends none of the others", async (t) => {
+  const client = t.client();
+  client.addEventListener("error", () => client.close());
+  client.connect();
+  client.send("x".repeat(40));
+  client.send("small");
+  const server = await t.welcome({ maxMessage: 40 });
+  equal(await server.receive(), { closed: 1000 });
+  equal(client.log.map(([type, { state, error }]) => state ?? error?.name ?? type), ["connecting", "TooBigError", "closed"]);
+});
+
 test("nothing that waits survives a close", async (t) => {
   t.chance(1);
-  const { client, server } = await t.online({ backoff: { base: 60_000, max: 60_000 } });
+  const { client, server } = await t.online({ backoff: { base: 60_000, max: 60_000 }, buffer: { bytes: 40 } });
   await until("it is online", () => client.state === "online");
   await server.cut();
   await until("it is offline", () => client.state === "offline");
   client.send("of the last session");
+  thrown(() => client.send("more"), BufferFullError);
   client.close();
   equal(client.buffered, 0);
   client.connect();
-  client.send("of this one");
-  equal(await (await t.welcome()).receive(), { text: "of this one" });
+  client.send("of this one, as large");
+  equal(await (await t.welcome()).receive(), { text: "of this one, as large" });
 });

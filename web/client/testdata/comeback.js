@@ -81,6 +81,17 @@ test("some codes mean never", async (t) => {
   }
 });
 
+test("an error of one connection is no reason for the end of another", async (t) => {
+  const { client, server } = await t.online();
+  await server.send({ error: "too loud" });
+  await server.close(1011);
+  const next = await t.welcome({ recovered: true });
+  await next.close(1011);
+  await t.welcome({ recovered: true });
+  const reasons = of(client, "state").filter(({ state }) => state === "offline").map(({ reason }) => reason);
+  equal(reasons, ["too loud", ""]);
+});
+
 test("the server's advice is followed, once", async (t) => {
   t.chance(1);
   const { client, server } = await t.online({ backoff: { ...unhurried, base: 200 } });

@@ -74,9 +74,18 @@ test("a page that was asleep notices at once that the link is dead", async (t) =
 });
 
 test("a client that is closed listens to the page no more", async (t) => {
-  const { client } = await t.online();
+  const signals = [];
+  const listen = EventTarget.prototype.addEventListener;
+  EventTarget.prototype.addEventListener = function (type, listener, options) {
+    if (this === window || this === document) signals.push(options.signal);
+    listen.call(this, type, listener, options);
+  };
+  const client = t.client().connect();
+  EventTarget.prototype.addEventListener = listen;
+  await t.welcome();
   await until("it is online", () => client.state === "online");
   client.close();
+  equal(signals.map(({ aborted }) => aborted), [true, true, true, true]);
   for (const type of ["offline", "online", "pageshow"]) dispatchEvent(new Event(type));
   document.dispatchEvent(new Event("visibilitychange"));
   await sleep(10);

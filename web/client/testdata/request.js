@@ -95,6 +95,19 @@ test("a request that is aborted", async (t) => {
   equal(client.buffered, 0);
 });
 
+test("a signal that outlives its requests does not gather them", async (t) => {
+  const { client, server } = await t.online();
+  const { signal } = new AbortController();
+  let listeners = 0;
+  signal.addEventListener = () => listeners++;
+  signal.removeEventListener = () => listeners--;
+  const reply = client.request("one", { signal });
+  equal(listeners, 1);
+  await server.send({ id: (await server.receive()).id });
+  await reply;
+  equal(listeners, 0);
+});
+
 test("requests of a client that is closed", async (t) => {
   const { client, server } = await t.online();
   await until("it is online", () => client.state === "online");

@@ -111,7 +111,14 @@ test("close keeps the positions, unless they are to be forgotten", async (t) => 
   client.close();
   client.close({ forget: true });
   client.connect();
-  equal((await t.welcome()).hello, { connect: {} });
+  equal((await t.welcome({ at: { "#room": "r0" } })).hello, { connect: {} });
+  await until("it is online", () => client.state === "online");
+  client.close({ forget: true });
+  equal(client.topics, []);
+  client.connect();
+  await t.welcome({ at: { "#room": "r0" } });
+  await until("it is in the room again", () => client.topics.length === 1);
+  equal(of(client, "joined").length, 2);
 });
 
 test("a storage carries positions to the next client", async (t) => {

@@ -1,0 +1,7 @@
+//go:build slow
+
+package socket
+
+import "testing"
+
+func TestRollingDeploysOfManyLoseNothing(t *testing.T) { deploy(t, 300, 3, 1000) }
