@@ -10,9 +10,11 @@ import (
 )
 
 // balancer is what stands in front of the processes in production: requests for
-// /socket go to the socket servers in turn, all others to the web server.
+// /socket go to the socket servers in turn, all others to the web server. On its
+// wire packets may vanish.
 type balancer struct {
 	*httptest.Server
+	wire    *wire
 	web     *backend
 	sockets []*backend
 	next    atomic.Int64
@@ -28,8 +30,14 @@ func newBalancer(t *testing.T, web *program, sockets ...*program) *balancer {
 	for _, p := range sockets {
 		b.sockets = append(b.sockets, newBackend(t, p))
 	}
-	b.Server = httptest.NewServer(b)
-	t.Cleanup(b.Close)
+	b.Server = httptest.NewUnstartedServer(b)
+	b.wire = newWire(b.Listener)
+	b.Listener = b.wire
+	b.Start()
+	t.Cleanup(func() {
+		b.wire.mend()
+		b.Close()
+	})
 	return b
 }
 

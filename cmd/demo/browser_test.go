@@ -25,7 +25,7 @@ func TestBrowserOneProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	startAt(t, at.Port(), "")
+	startWith(t, times{}, at.Port(), "")
 	for _, p := range pages {
 		p.seeMembers("Ada")
 		p.See("an empty room", `document.getElementById("entries").textContent.startsWith("You came in") && document.querySelector("#entries .line, #orders > li") === null`)
@@ -119,8 +119,9 @@ func chat(ada, bob []*tab) {
 	}
 	// What the page itself would not let through is refused by the server.
 	ada[0].Eval(`document.getElementById("text").value = "x".repeat(501); document.getElementById("say").requestSubmit()`)
-	ada[0].See("the error", `document.querySelector(".toast p")?.textContent === "A message has at most 500 characters, this one has 501."`)
-	ada[0].Do(chromedp.Click(chromedp.CSS(".toast button")))
+	ada[0].See("the error", `document.querySelector("#pending .refused .note")?.textContent.startsWith("Not sent. A message has at most 500 characters, this one has 501.")`)
+	ada[0].Do(chromedp.Click(chromedp.CSS("#pending button:last-child")))
+	ada[0].See("nothing of it", `document.getElementById("pending").childElementCount === 0`)
 }
 
 func orderSomething(t *testing.T, ada, bob []*tab) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"io"
 	"net/http"
 	"os"
@@ -12,7 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/queuerun/queuerun/cmd"
 	"github.com/queuerun/queuerun/jobs/redistest"
+	"github.com/queuerun/queuerun/socket"
 	"go.uber.org/goleak"
 )
 
@@ -20,15 +23,30 @@ import (
 // program itself, built with the flags of the test.
 const runAsProgram = "DEMO_TEST_RUN_AS_PROGRAM"
 
+// times are those of the socket server of a program; what is zero has its default.
+type times struct {
+	PingInterval, PongTimeout, Lease, OfflineAfter time.Duration
+}
+
+func (d times) configure(s *socket.Server) {
+	s.PingInterval, s.PongTimeout, s.Lease, s.OfflineAfter = d.PingInterval, d.PongTimeout, d.Lease, d.OfflineAfter
+}
+
 func TestMain(m *testing.M) {
-	if os.Getenv(runAsProgram) != "" {
+	if setting := os.Getenv(runAsProgram); setting != "" {
 		// The program must not outlive a test that is killed: its end of the pipe
 		// closes with it.
 		go func() {
 			io.Copy(io.Discard, os.Stdin)
 			os.Exit(1)
 		}()
-		main()
+		var d times
+		if err := json.Unmarshal([]byte(setting), &d); err != nil {
+			panic(err)
+		}
+		a := app()
+		a.ConfigureSocket = d.configure
+		cmd.Main(a)
 		return
 	}
 	goleak.VerifyTestMain(m)
@@ -50,18 +68,22 @@ type program struct {
 // port, and returns when it is ready. An empty redisURL means the embedded one.
 func start(t *testing.T, redisURL string, roles ...string) *program {
 	t.Helper()
-	return startAt(t, "0", redisURL, roles...)
+	return startWith(t, times{}, "0", redisURL, roles...)
 }
 
-// startAt is start with a port, which must be free.
-func startAt(t *testing.T, port, redisURL string, roles ...string) *program {
+// startWith is start with times, and a port, which must be free.
+func startWith(t *testing.T, d times, port, redisURL string, roles ...string) *program {
 	t.Helper()
+	setting, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
 	binary, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &program{t: t, cmd: exec.Command(binary, roles...), read: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), runAsProgram+"=1", "HOST=127.0.0.1", "PORT="+port, "REDIS_URL="+redisURL)
+	p.cmd.Env = append(os.Environ(), runAsProgram+"="+string(setting), "HOST=127.0.0.1", "PORT="+port, "REDIS_URL="+redisURL)
 	if _, err := p.cmd.StdinPipe(); err != nil { // Wait closes it
 		t.Fatal(err)
 	}
@@ -123,10 +145,25 @@ func (p *program) stop() {
 		if err != nil {
 			p.t.Errorf("stop %q: %v", p.cmd.Args[1:], err)
 		}
-		if p.t.Failed() {
-			for _, line := range p.log {
-				p.t.Logf("%q: %s", p.cmd.Args[1:], line)
-			}
-		}
+		p.tell()
 	})
+}
+
+// kill ends the program with SIGKILL: it can tell nobody.
+func (p *program) kill() {
+	p.once.Do(func() {
+		p.cmd.Process.Kill()
+		<-p.read
+		p.cmd.Wait()
+		p.t.Cleanup(p.tell)
+	})
+}
+
+// tell logs what the program wrote, if the test has failed.
+func (p *program) tell() {
+	if p.t.Failed() {
+		for _, line := range p.log {
+			p.t.Logf("%q: %s", p.cmd.Args[1:], line)
+		}
+	}
 }

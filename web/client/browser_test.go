@@ -20,6 +20,7 @@ func TestInABrowser(t *testing.T) {
 		{"the suite", testSuite},
 		{"a reload", testReload},
 		{"the page of the README", testReadme},
+		{"the page of the module's README", testShortPage},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -87,16 +88,8 @@ show();
 
 // The README shows a page; whoever copies it should have one that works.
 func testReadme(t *testing.T, browser *browsertest.Browser) {
-	readme, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	example := regexp.MustCompile("(?s)```html\n(.*?)```").FindSubmatch(readme)
-	if example == nil {
-		t.Fatal("there is no page in the README")
-	}
 	s := newScript(t, map[string]string{
-		"/{$}":    string(example[1]),
+		"/{$}":    pageOf(t, "README.md"),
 		"/token":  "secret",
 		"/orders": `[{"id":"o1","status":"shipped"}]`,
 	})
@@ -131,4 +124,47 @@ func testReadme(t *testing.T, browser *browsertest.Browser) {
 	s.expect(again, `{"connect":{"at":{"":"u2"}},"data":{"token":"secret"}}`)
 	s.tell(again, `{"connected":{"connection":"c2","user":"ada","at":{"":"u9"},"recovered":false,"lost":[""]}}`)
 	page.See("the orders anew", `document.getElementById("orders").innerText === "o1: shipped"`)
+}
+
+func testShortPage(t *testing.T, browser *browsertest.Browser) {
+	s := newScript(t, map[string]string{"/{$}": "<!doctype html>" + pageOf(t, "../../README.md")})
+	page := browser.Open(t, s.URL)
+	page.Eval(`localStorage.setItem("token", "secret")`)
+	page.Do(chromedp.Reload())
+	first, err := s.accept("/socket") // without a token
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.expect(first, `{"connect":{},"data":{"token":null}}`)
+	c, err := s.accept("/socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.expect(c, `{"connect":{},"data":{"token":"secret"}}`)
+	s.tell(c, `{"connected":{"connection":"c1","user":"ada","at":{"":"u0"}}}`, `{"at":"u1","data":{"ID":"o1","Status":"shipped"}}`)
+	page.See("the message", `document.querySelector("ul").innerText === "o1 is shipped."`)
+	page.See("that it is online", `document.getElementById("state").innerText === "online"`)
+
+	page.Eval(`window.alert = (text) => window.alerted = text; crypto.randomUUID = () => "o2"`)
+	page.Do(chromedp.Click(chromedp.CSS("button")))
+	s.expect(c, `{"id":1,"data":{"id":"o2"}}`)
+	s.tell(c, `{"id":1,"error":"out of tea"}`)
+	page.See("the error", `window.alerted === "out of tea"`)
+
+	s.tell(c, `{"missed":"","at":"u9"}`)
+	page.See("a fresh page", `window.alerted === undefined`)
+}
+
+// pageOf returns the page that a README shows.
+func pageOf(t *testing.T, readme string) string {
+	t.Helper()
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	example := regexp.MustCompile("(?s)```html\n(.*?)```").FindSubmatch(text)
+	if example == nil {
+		t.Fatalf("there is no page in %s", readme)
+	}
+	return string(example[1])
 }

@@ -16,6 +16,10 @@ const limitedFor = 5_000;
 // The longest advice that is taken; a timer overflows at 2^31 ms.
 const longestAdvice = 3_600_000;
 
+// The code with which a link is given up. After 1000 the server would take the user
+// for gone at once; after any other it waits for the next link.
+const givenUp = 4900;
+
 // The silence that ends a link whose server does not say how often it speaks.
 const defaultPatience = 35_000;
 
@@ -203,7 +207,8 @@ class Link {
   }
 
   // end closes the connection. The code is for this side: browsers let only 1000 and
-  // an application's own codes out.
+  // an application's own codes out, of which the server gets one that says whether
+  // this is a goodbye.
   end(code, reason, error) {
     if (this.#ended) return;
     this.#ended = true;
@@ -212,7 +217,7 @@ class Link {
     if (this.#socket) {
       this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
       this.#socket.onerror = () => {}; // the ws package throws what nobody listens to
-      this.#socket.close(1000);
+      this.#socket.close(code === 1006 ? givenUp : 1000);
     }
     this.#on.end(this, { code, reason, error });
   }
@@ -365,7 +370,7 @@ export class Client extends EventTarget {
 
   reconnect() {
     if (this.#state === "closed") return this.connect();
-    this.#dropLink();
+    this.#dropLink(1006);
     this.#dial();
     return this;
   }
@@ -611,7 +616,7 @@ export class Client extends EventTarget {
   // ended decides whether to come back after a link has ended, and when.
   #ended(link, { code, reason, error }) {
     if (this.#link !== link) return;
-    this.#dropLink();
+    this.#dropLink(code);
     reason ||= this.#complaint;
     if (code === 4401) this.#refusals++;
     if (!this.#mayReturn(code)) {
@@ -653,7 +658,7 @@ export class Client extends EventTarget {
     clearTimeout(this.#timer);
     this.#page.abort();
     this.#state = "closed"; // nothing is kept from here on
-    this.#dropLink();
+    this.#dropLink(1000);
     const error = new ClosedError(`closed for good: ${reason || `code ${code}`}`, { code, reason });
     for (const request of [...this.#requests.values()]) request.reject(error);
     this.#waiting.clear();
@@ -664,10 +669,10 @@ export class Client extends EventTarget {
   }
 
   // dropLink leaves the link behind, and with it the requests that it has taken along.
-  #dropLink() {
+  #dropLink(code) {
     const link = this.#link;
     this.#link = this.#connection = null;
-    link?.end(1000, "");
+    link?.end(code, "");
     const error = new DisconnectedError("the connection was lost before the reply came");
     for (const request of [...this.#requests.values()]) {
       if (request.sent) request.reject(error);

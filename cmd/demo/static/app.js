@@ -131,8 +131,8 @@ async function say(line) {
     if (session === mine) receive.chat(entry);
   } catch (error) {
     if (session !== mine) return; // signed out meanwhile
-    toast(error.message);
     parts.pending.refused(line.ref, sentence(error.message), () => say(line));
+    parts.chat.toEnd();
   }
 }
 

@@ -15,10 +15,16 @@ export class Chat {
   #name = "";
   #missed = document.getElementById("chat-missed");
 
+  #following = true; // what is newest is in view
+
   constructor() {
     this.#log.addEventListener("scroll", () => {
-      if (this.#atEnd()) this.#newest.hidden = true;
+      this.#following = this.#atEnd();
+      if (this.#following) this.#newest.hidden = true;
     });
+    new ResizeObserver(() => {
+      if (this.#following) this.toEnd();
+    }).observe(this.#log);
     this.#newest.addEventListener("click", () => this.toEnd());
   }
 
@@ -114,6 +120,7 @@ export class Chat {
 
   // toEnd scrolls to the newest line.
   toEnd() {
+    this.#following = true;
     this.#log.scrollTop = this.#log.scrollHeight;
     this.#newest.hidden = true;
   }

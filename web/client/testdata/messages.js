@@ -154,7 +154,7 @@ test("what cannot be read ends the connection, and the next one goes on", async 
     await until("it is online", () => client.state === "online");
     if (typeof frame === "string") await from.send(frame);
     else await from.send(frame[0], frame[1]);
-    equal(await from.receive(), { closed: 1000 }, frame);
+    equal(await from.receive(), { closed: 4900 }, frame);
     from = await t.welcome({ recovered: true });
   }
   await until("it is told", () => of(client, "error").length === unreadable.length);
