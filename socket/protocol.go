@@ -45,7 +45,8 @@ import (
 // A side that has heard nothing for "heartbeat" and "timeout" may drop the
 // connection. A client remembers a position when it has processed what came with
 // it. The constants beside CloseNormal say which close codes mean come back, and
-// when.
+// when. A client that closes with 1000 or without a code leaves for good; one that
+// gives a connection up in order to make another says another code, such as 4900.
 const Protocol = "queuerun.v1"
 
 // The names of channels in frames.

@@ -51,3 +51,31 @@ func TestNoOtherHostIsReached(t *testing.T) {
 		t.Errorf("another host is %s", got)
 	}
 }
+
+func TestOffline(t *testing.T) {
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
+	t.Cleanup(site.Close)
+	browser := browsertest.Start(t)
+	one, two := browser.Open(t, site.URL), browser.Open(t, site.URL)
+	for _, p := range []*browsertest.Page{one, two} {
+		p.Eval(`window.seen = []; for (const type of ["online", "offline"]) addEventListener(type, () => seen.push(type))`)
+	}
+	ask := func(p *browsertest.Page, want string) {
+		t.Helper()
+		p.Eval(`document.title = ""; fetch(location.href).then(() => "reached", () => "failed").then((how) => document.title = how)`)
+		p.See("the request to end", `document.title !== ""`)
+		if got := browsertest.Value[string](p, "document.title"); got != want {
+			t.Errorf("the request has %s, want %s", got, want)
+		}
+	}
+	one.Offline(true)
+	one.See("that it is offline", `!navigator.onLine && seen.join() === "offline"`)
+	ask(one, "failed")
+	ask(two, "reached")
+	one.Offline(false)
+	one.See("that it is online", `navigator.onLine && seen.join() === "offline,online"`)
+	ask(one, "reached")
+	if !two.Is(`seen.length === 0`) {
+		t.Error("the other page saw something of it")
+	}
+}
