@@ -18,9 +18,9 @@ var appendSource string
 
 var appendScript = newScript(appendSource)
 
-// topRetention is how long the sequence of a channel without connections outlives
+// stateRetention is how long the state of a channel without connections outlives
 // its log. A message after that starts a new chain.
-const topRetention = 24 * time.Hour
+const stateRetention = 24 * time.Hour
 
 // stepTargets is how many channels are appended to in one step, for the time of
 // which Redis does nothing else. On a cluster, where a step has to stay in one
@@ -76,31 +76,40 @@ func (a *appends) queue(ctx context.Context, pipe redis.Pipeliner, k keyspace) {
 }
 
 func (s *appendStep) queue(ctx context.Context, pipe redis.Pipeliner, k keyspace, before, behind string) {
-	keys := make([]string, 0, 4*len(s.targets))
-	args := make([]any, 5, 5+9*len(s.targets))
-	targets := make([]any, 0, 2*len(s.targets))
-	messages := 0
-	var last *dispatch
-	for _, t := range s.targets {
-		keys = append(keys, k.log(t.channel), k.top(t.channel), k.latest(t.channel), k.servers(t.channel))
-		if t.dispatch != last { // the targets of one follow one another
-			repeat := slices.ContainsFunc(t.targets, func(t *target) bool { return t.unsure })
-			args = append(args, t.record, t.nonce, t.keep, t.age.Milliseconds(), t.key, flag(repeat), flag(t.ephemeral))
-			last = t.dispatch
-			messages++
+	n := len(s.targets)
+	keys := make([]string, 2*n)
+	args := make([]any, 4, 4+6*n)
+	args[0], args[1], args[2], args[3] = stateRetention.Milliseconds(), before, behind, inboxLimit
+	for i := 0; i < n; {
+		d := s.targets[i].dispatch
+		of := i // the targets of one follow one another
+		for i < n && s.targets[i].dispatch == d {
+			i++
 		}
-		targets = append(targets, messages, string(t.channel))
+		args = append(args, d.options(), d.nonce, recordHeader(d.record), d.record, i-of)
+		for j, t := range s.targets[of:i] {
+			keys[of+j], keys[n+of+j] = k.state(t.channel), k.log(t.channel)
+			args = append(args, appendText(nil, string(t.channel)))
+		}
 	}
-	args[0], args[1], args[2], args[3], args[4] = topRetention.Milliseconds(), before, behind, inboxLimit, messages
-	s.cmd = appendScript.command(ctx, s.inline, keys, append(args, targets...)...)
+	s.cmd = appendScript.command(ctx, s.inline, keys, args...)
 	_ = pipe.Process(ctx, neverRepeated{s.cmd})
 }
 
-func flag(b bool) string {
-	if b {
-		return "1"
+// options are what append.lua has to know besides the message.
+func (d *dispatch) options() string {
+	b := appendNumber(nil, uint64(d.keep))
+	b = appendNumber(b, uint64(d.age.Milliseconds()))
+	b = appendFlag(b, d.ephemeral)
+	b = appendFlag(b, slices.ContainsFunc(d.targets, func(t *target) bool { return t.unsure }))
+	return string(append(b, d.key...))
+}
+
+func appendFlag(b []byte, set bool) []byte {
+	if set {
+		return append(b, "1 "...)
 	}
-	return "0"
+	return append(b, "0 "...)
 }
 
 // neverRepeated is a command that go-redis sends at most once, and with it the
@@ -123,15 +132,21 @@ func (a *appends) written(last bool) bool {
 }
 
 func (s *appendStep) read(last bool) (done bool) {
-	replies, err := s.cmd.Slice()
+	reply, err := s.cmd.Result()
+	replies, _ := reply.([]any)
 	switch {
+	case err == nil && reply == int64(1):
+		for _, t := range s.targets {
+			t.appended = true
+		}
+		return true
 	case err == nil && len(replies) == len(s.targets):
 		for i, t := range s.targets {
 			t.read(replies[i])
 		}
 		return true
 	case err == nil:
-		err = fmt.Errorf("unexpected reply %v", replies)
+		err = fmt.Errorf("unexpected reply %v", reply)
 		last = true
 	case redis.HasErrorPrefix(err, "NOSCRIPT"):
 		s.inline = true

@@ -10,17 +10,26 @@ import (
 // An entry of an inbox is, after the version, any number of
 //
 //	r<bytes> <record>
-//	t<sequence> <previous> <logged> <bytes> <channel>
+//	t<sequence><previous><logged><bytes> <channel>
+//	c<sequence>
+//	s<previous><bytes> <channel>
 //	m<bytes> <user>
 //
-// without the line feeds: a message, for the channels that follow; one of these
-// channels, with the position of the message in it, all 0 when no log has it; and
-// a user whose topics have changed. The script append.lua writes them too.
+// without the line feeds, and with 16 digits for a sequence: a message, for the
+// channels that follow; one of these channels, with the position of the message in
+// it, all 0 when no log has it; a sequence that many channels have in common; one of
+// these channels, where the previous message is in the log; and a user whose topics
+// have changed. The script append.lua writes them too.
 const (
 	entryRecord     = 'r'
 	entryTarget     = 't'
+	entryCommon     = 'c'
+	entrySame       = 's'
 	entryMembership = 'm'
 )
+
+// sequenceDigits is enough for a time in microseconds until the year 2286.
+const sequenceDigits = 16
 
 // delivery is a message on its way to the connections of one channel.
 type delivery struct {
@@ -31,14 +40,23 @@ type delivery struct {
 
 // appendDelivery adds a record and some of its targets to an inbox entry.
 func appendDelivery(b, record []byte, to []*target) []byte {
-	b = appendText(append(b, entryRecord), string(record))
+	b = append(append(b, recordHeader(record)...), record...)
 	for _, t := range to {
-		b = appendNumber(append(b, entryTarget), t.at.seq)
-		b = appendNumber(b, t.at.previous)
-		b = appendNumber(b, t.at.logged)
+		b = appendSequence(append(b, entryTarget), t.at.seq)
+		b = appendSequence(b, t.at.previous)
+		b = appendSequence(b, t.at.logged)
 		b = appendText(b, string(t.channel))
 	}
 	return b
+}
+
+// recordHeader is what is before a record in an entry.
+func recordHeader(record []byte) []byte {
+	return appendNumber([]byte{entryRecord}, uint64(len(record)))
+}
+
+func appendSequence(b []byte, n uint64) []byte {
+	return fmt.Appendf(b, "%0*d", sequenceDigits, n)
 }
 
 // appendMembership adds to an inbox entry that a user's topics have changed.
@@ -61,14 +79,23 @@ func parseEntry(entry []byte, deliver func(delivery), changed func(user string))
 	}
 	r := entryReader{rest: entry[1:]}
 	var message record
+	var common uint64
 	for r.err == nil && len(r.rest) > 0 {
 		kind := r.rest[0]
 		r.rest = r.rest[1:]
 		switch kind {
 		case entryRecord:
 			message = r.record()
-		case entryTarget:
-			at := position{r.number(), r.number(), r.number()}
+		case entryCommon:
+			common = r.sequence()
+		case entryTarget, entrySame:
+			at := position{seq: common}
+			if kind == entrySame {
+				at.previous = r.sequence()
+				at.logged = at.previous
+			} else {
+				at = position{r.sequence(), r.sequence(), r.sequence()}
+			}
 			ch := channel(r.text())
 			if message.opcode == 0 {
 				r.fail(errors.New("a target without a record"))
@@ -118,6 +145,20 @@ func (r *entryReader) number() uint64 {
 		return 0
 	}
 	r.rest = r.rest[i+1:]
+	return n
+}
+
+func (r *entryReader) sequence() uint64 {
+	if r.err != nil || len(r.rest) < sequenceDigits {
+		r.fail(errEntryEnds)
+		return 0
+	}
+	n, err := parseSequence(string(r.rest[:sequenceDigits]))
+	if err != nil {
+		r.fail(err)
+		return 0
+	}
+	r.rest = r.rest[sequenceDigits:]
 	return n
 }
 

@@ -16,19 +16,40 @@ type directory struct {
 	keys  keyspace
 }
 
+// rerouteFunction is Lua. It writes who is in a channel's directory into the
+// channel's state, so that a send needs to read nothing else: who changes the
+// directory calls it in the same step. It returns the state. The state of a channel
+// that nothing was sent to goes with the last server.
+const rerouteFunction = `
+local function reroute(key, servers, absent)
+  local state = redis.call('GET', key) or '1' .. string.rep('0', 65)
+  if string.sub(state, 1, 1) ~= '1' then error('the state has another version') end
+  local all = redis.call('HKEYS', servers)
+  local new = string.sub(state, 1, 65) .. string.match(string.sub(state, 66), '^%d+')
+  if #all > 0 then
+    new = new .. ' ' .. table.concat(all, ' ')
+    redis.call('SET', key, new)
+  elseif string.find(new, '^10+$') then
+    redis.call('DEL', key)
+  else
+    redis.call('SET', key, new, 'PX', absent)
+  end
+  return new
+end
+`
+
 // enterScript puts a server into a channel's directory, unless its lease is over:
 // it may have been reaped already, and what it wrote now would stay for ever.
-var enterScript = newScript(`
+var enterScript = newScript(rerouteFunction + `
 local t = redis.call('TIME')
 if t[1] * 1000 + t[2] / 1000 >= tonumber(ARGV[2]) then return '-1' end
 redis.call('HSET', KEYS[1], ARGV[1], '1')
-redis.call('PERSIST', KEYS[2])
-return redis.call('GET', KEYS[2]) or ''`)
+return reroute(KEYS[2], KEYS[1])`)
 
 // exitScript takes a server out of a channel's directory.
-var exitScript = newScript(`
+var exitScript = newScript(rerouteFunction + `
 redis.call('HDEL', KEYS[1], ARGV[1])
-if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('PEXPIRE', KEYS[2], ARGV[2]) end
+reroute(KEYS[2], KEYS[1], ARGV[2])
 return 1`)
 
 // enter puts the channel into the server's set, which is what a reaper goes by,
@@ -38,22 +59,22 @@ func (d directory) enter(ctx context.Context, ch channel, l lease) (point, error
 	if err := d.redis.SAdd(ctx, d.keys.follows(l.server), string(ch)).Err(); err != nil {
 		return point{}, fmt.Errorf("enter the directory of %s: %w", ch, err)
 	}
-	reply, err := enterScript.Run(ctx, d.redis, []string{d.keys.servers(ch), d.keys.top(ch)}, l.server, l.till).Text()
+	reply, err := enterScript.Run(ctx, d.redis, []string{d.keys.servers(ch), d.keys.state(ch)}, l.server, l.till).Text()
 	if err == nil && reply == "-1" {
 		err = errLeaseOver
 	}
 	if err != nil {
 		return point{}, fmt.Errorf("enter the directory of %s: %w", ch, err)
 	}
-	newest, err := parseTop(reply)
+	newest, err := parseState(reply)
 	return newest.point, err
 }
 
 // exit takes the server out of the channel's directory, and then the channel out
 // of the server's set.
 func (d directory) exit(ctx context.Context, ch channel, server string) error {
-	keys := []string{d.keys.servers(ch), d.keys.top(ch)}
-	if err := exitScript.Run(ctx, d.redis, keys, server, topRetention.Milliseconds()).Err(); err != nil {
+	keys := []string{d.keys.servers(ch), d.keys.state(ch)}
+	if err := exitScript.Run(ctx, d.redis, keys, server, stateRetention.Milliseconds()).Err(); err != nil {
 		return fmt.Errorf("leave the directory of %s: %w", ch, err)
 	}
 	if err := d.redis.SRem(ctx, d.keys.follows(server), string(ch)).Err(); err != nil {

@@ -15,46 +15,63 @@ const (
 	inboxPause = 200 * time.Millisecond
 )
 
+// An inbox keeps what was handled until there is about so much of it, or until
+// nothing new came for a while: a trip for every batch would cost as much as the
+// reading.
+const (
+	inboxKeeps      = 1000    // entries
+	inboxKeepsBytes = 1 << 20 // of them
+)
+
 // receive reads the inbox of an incarnation from its beginning and delivers
 // what it finds, until ctx is cancelled. It never starts at the end: what was
 // sent between the making of the inbox and the first read would be lost.
 func (h *hub) receive(ctx context.Context, server string) {
 	inbox := h.keys.inbox(server)
+	entries, bytes := 0, 0 // handled, and still in the inbox
 	for after := "0-0"; ctx.Err() == nil; {
 		streams, err := h.leases.redis.XRead(ctx, &redis.XReadArgs{
 			Streams: []string{inbox, after}, Count: inboxBatch, Block: inboxBlock,
 		}).Result()
-		if err == redis.Nil {
-			continue
-		}
-		if err != nil {
+		if err != nil && err != redis.Nil {
 			if ctx.Err() == nil {
 				h.log.Warn("socket: read inbox", "server", server, "error", err)
 				pause(ctx, inboxPause)
 			}
 			continue
 		}
-		messages := streams[0].Messages
-		after = messages[len(messages)-1].ID
-		h.current.Load().census.reached(after)
-		overrun := len(messages) == inboxBatch && h.overrun(ctx, inbox)
-		h.distribute(ctx, messages)
-		if overrun {
-			after = h.skip(ctx, inbox, after)
+		if err == nil {
+			messages := streams[0].Messages
+			after = messages[len(messages)-1].ID
+			h.current.Load().census.reached(after)
+			overrun := len(messages) == inboxBatch && h.overrun(ctx, inbox)
+			entries, bytes = entries+len(messages), bytes+h.distribute(ctx, messages)
+			if overrun {
+				after = h.skip(ctx, inbox, after)
+			}
 		}
-		// The one that was handled last stays: a stream that is never empty is
-		// the simplest proof that the inbox is there.
-		if err := h.leases.redis.XTrimMinID(ctx, inbox, after).Err(); err != nil && ctx.Err() == nil {
-			h.log.Warn("socket: trim inbox", "server", server, "error", err)
+		idle := err == redis.Nil && entries > 0
+		if idle || entries >= inboxKeeps || bytes >= inboxKeepsBytes {
+			h.trim(ctx, inbox, after)
+			entries, bytes = 0, 0
 		}
 	}
 }
 
-// distribute delivers a batch.
-func (h *hub) distribute(ctx context.Context, messages []redis.XMessage) {
+// trim takes what was handled out of the inbox. The entry that was handled last
+// stays: a stream that is never empty is the simplest proof that the inbox is there.
+func (h *hub) trim(ctx context.Context, inbox, after string) {
+	if err := h.leases.redis.XTrimMinID(ctx, inbox, after).Err(); err != nil && ctx.Err() == nil {
+		h.log.Warn("socket: trim inbox", "inbox", inbox, "error", err)
+	}
+}
+
+// distribute delivers a batch, and returns how large it was.
+func (h *hub) distribute(ctx context.Context, messages []redis.XMessage) (bytes int) {
 	var touched []*subscription
 	for _, m := range messages {
 		entry := text(m.Values, "b")
+		bytes += len(entry)
 		if entry == "" { // a mark: it makes the stream, or wakes its reader
 			continue
 		}
@@ -71,6 +88,7 @@ func (h *hub) distribute(ctx context.Context, messages []redis.XMessage) {
 	for _, s := range touched {
 		h.finish(ctx, s)
 	}
+	return bytes
 }
 
 // overrun tells whether the inbox is so full that its oldest entries may have
@@ -104,17 +122,17 @@ func (h *hub) skip(ctx context.Context, inbox, after string) string {
 // Redis does not tell, the connections may have missed something and are told so.
 func (h *hub) compare(ctx context.Context, subs []*subscription) {
 	pipe := h.leases.redis.Pipeline()
-	tops := make([]*redis.StringCmd, len(subs))
+	states := make([]*redis.StringCmd, len(subs))
 	for i, s := range subs {
-		tops[i] = pipe.Get(ctx, h.keys.top(s.channel))
+		states[i] = pipe.Get(ctx, h.keys.state(s.channel))
 	}
 	_, _ = pipe.Exec(ctx) // every command has its own error
 	for i, s := range subs {
-		value, err := tops[i].Result()
+		value, err := states[i].Result()
 		if err == redis.Nil {
 			err = nil
 		}
-		newest, wrong := parseTop(value)
+		newest, wrong := parseState(value)
 		s.mu.Lock()
 		switch {
 		case cmp.Or(err, wrong) != nil:

@@ -3,6 +3,7 @@ package socket
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -164,4 +165,20 @@ func online(t testing.TB, ctx context.Context, user string) bool {
 		t.Fatal(err)
 	}
 	return on
+}
+
+// forgetMessages has Redis go back to before a channel was sent anything. Who
+// holds its connections stays.
+func forgetMessages(t *testing.T, ctx context.Context, rdb redis.UniversalClient, ch channel) {
+	t.Helper()
+	k := newKeyspace("")
+	state, err := rdb.Get(ctx, k.state(ch)).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, servers, _ := strings.Cut(state, " ")
+	state = formatVersion + strings.Repeat("0", 4*sequenceDigits+1) + " " + servers
+	if err := errors.Join(rdb.Del(ctx, k.log(ch)).Err(), rdb.Set(ctx, k.state(ch), state, 0).Err()); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -249,7 +249,7 @@ func TestACatchUpThatIsOvertakenByTheInboxIsNoGap(t *testing.T) {
 func TestACatchUpThatIsOvertakenRepeatsNothing(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
 		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
-		ctx, h, k, ch := outside(rdb), s.hub.Load(), newKeyspace(""), userChannel("ada")
+		ctx, h, ch := outside(rdb), s.hub.Load(), userChannel("ada")
 		r := dialResumer(t, s.URL+"?user=ada")
 		r.connect(nil)
 		sub := h.find(ch)
@@ -257,9 +257,7 @@ func TestACatchUpThatIsOvertakenRepeatsNothing(t *testing.T) {
 		sendText(t, ctx, To("ada"), "forgotten")
 		r.expectText("", "forgotten")
 		before := sub.position()
-		if err := rdb.Del(ctx, k.log(ch), k.top(ch)).Err(); err != nil {
-			t.Fatal(err)
-		}
+		forgetMessages(t, ctx, rdb, ch)
 		sendText(t, ctx, To("ada"), "1")
 		if m := r.receive(); m.Missed == nil || *m.Missed != nameUser {
 			t.Fatalf("received %+v, want to be told that messages are missed", m)

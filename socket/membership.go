@@ -27,7 +27,7 @@ type membership struct {
 	from   point  // how far the topic was when it began
 }
 
-// What is kept with the user is "<number> <top of the topic>"; before the topic was
+// What is kept with the user is "<number> <state of the topic>"; before the topic was
 // told of the member "<number>", and while the user leaves "-<number>".
 
 // parseMembership returns false for one that has not begun or that is about to end.
@@ -39,7 +39,7 @@ func parseMembership(value string) (m membership, complete bool, err error) {
 	if m.number, err = parseSequence(number); err != nil {
 		return m, false, err
 	}
-	t, err := parseTop(newest)
+	t, err := parseState(newest)
 	m.from = t.point
 	return m, true, err
 }
@@ -64,19 +64,19 @@ return number`)
 var memberScript = newScript(`
 local number = redis.call('HGET', KEYS[1], ARGV[1])
 if not number or tonumber(number) < tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
-return redis.call('GET', KEYS[2]) or ''`)
+return string.sub(redis.call('GET', KEYS[2]) or '', 1, ARGV[3])`)
 
 // completeJoinScript completes a membership and returns "joined" and the user's
 // servers. When it has ended meanwhile, it returns only "left", or "offline".
 var completeJoinScript = newScript(`
 local topics, presence, servers = KEYS[1], KEYS[2], KEYS[3]
-local topic, number, top = ARGV[1], ARGV[2], ARGV[3]
+local topic, number, state = ARGV[1], ARGV[2], ARGV[3]
 local value = redis.call('HGET', topics, topic) or ''
 if string.match(value, '^%d+') ~= number then
   if redis.call('HGET', presence, 'online') == '1' then return {'left'} end
   return {'offline'}
 end
-if value == number then redis.call('HSET', topics, topic, number .. ' ' .. top) end
+if value == number then redis.call('HSET', topics, topic, number .. ' ' .. state) end
 local all = redis.call('HKEYS', servers)
 table.insert(all, 1, 'joined')
 return all`)
@@ -96,12 +96,12 @@ func (t topics) join(ctx context.Context, user, topic string) error {
 	case number == "":
 		return ErrOffline
 	}
-	top, err := memberScript.Run(ctx, t.redis, []string{k.members(topic), k.top(ch)}, user, number).Text()
+	state, err := memberScript.Run(ctx, t.redis, []string{k.members(topic), k.state(ch)}, user, number, stateEnd).Text()
 	if err != nil {
 		return err
 	}
 	reply, err := completeJoinScript.Run(ctx, t.redis,
-		[]string{k.topics(user), k.presence(user), k.servers(userChannel(user))}, topic, number, top).StringSlice()
+		[]string{k.topics(user), k.presence(user), k.servers(userChannel(user))}, topic, number, state).StringSlice()
 	switch {
 	case err != nil:
 		return err

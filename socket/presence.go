@@ -33,8 +33,8 @@ type presence struct {
 // was when that server last wrote. All servers of an application that limits them
 // write at every change; in any other only the first connection does. Over the
 // limit, if there is one, nothing is changed.
-var registerScript = newScript(`
-local servers, presence, outbox, top = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+var registerScript = newScript(rerouteFunction + `
+local servers, presence, outbox, state = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local server, till, jobs = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local count, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
 local t = redis.call('TIME')
@@ -49,7 +49,7 @@ if limit > 0 then
   if all > limit then return {'-2', 0} end
 end
 redis.call('HSET', servers, server, count)
-redis.call('PERSIST', top)
+local now = reroute(state, servers)
 redis.call('PERSIST', presence)
 redis.call('HSET', presence, 'jobs', jobs)
 if redis.call('HGET', presence, 'online') ~= '1' then
@@ -58,22 +58,22 @@ if redis.call('HGET', presence, 'online') ~= '1' then
   redis.call('HSET', presence, 'online', '1', 'generation', generation)
   if jobs == '1' then redis.call('RPUSH', outbox, '1 ' .. generation .. ' 1') end
 end
-return {redis.call('GET', top) or '', redis.call('LLEN', outbox)}`)
+return {now, redis.call('LLEN', outbox)}`)
 
 // unregisterScript takes a server out of a user's directory. When it was the
 // last one, that is a transition too, and the user leaves all topics, of which the
 // outbox tells as well.
-var unregisterScript = newScript(`
-local servers, presence, outbox, top, topics = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+var unregisterScript = newScript(rerouteFunction + `
+local servers, presence, outbox, state, topics = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local server, absent, forgotten = ARGV[1], ARGV[2], ARGV[3]
 redis.call('HDEL', servers, server)
+reroute(state, servers, absent)
 if redis.call('HLEN', servers) == 0 and redis.call('HGET', presence, 'online') == '1' then
   local t = redis.call('TIME')
   local generation = tonumber(redis.call('HGET', presence, 'generation') or '0')
   generation = string.format('%.0f', math.max(generation + 1, t[1] * 1000000 + t[2]))
   redis.call('HSET', presence, 'online', '0', 'generation', generation)
   redis.call('PEXPIRE', presence, forgotten)
-  redis.call('PEXPIRE', top, absent)
   local all = redis.call('HGETALL', topics)
   for i = 1, #all, 2 do
     redis.call('RPUSH', outbox, '1 ' .. string.match(all[i + 1], '%d+') .. ' left ' .. all[i])
@@ -142,14 +142,14 @@ func (p presence) register(ctx context.Context, user string, l lease, withJobs b
 	if len(reply) != 2 {
 		return point{}, false, fmt.Errorf("register user %q: unexpected reply %v", user, reply)
 	}
-	topText, _ := reply[0].(string)
-	switch topText {
+	stateText, _ := reply[0].(string)
+	switch stateText {
 	case "-1":
 		return point{}, false, fmt.Errorf("register user %q: %w", user, errLeaseOver)
 	case "-2":
 		return point{}, false, fmt.Errorf("register user %q: %w", user, errTooMany)
 	}
-	newest, err := parseTop(topText)
+	newest, err := parseState(stateText)
 	if err != nil {
 		return point{}, false, fmt.Errorf("register user %q: %w", user, err)
 	}
@@ -160,7 +160,7 @@ func (p presence) register(ctx context.Context, user string, l lease, withJobs b
 // the outbox holds transitions.
 func (p presence) unregister(ctx context.Context, user, server string) (unpushed bool, err error) {
 	n, err := unregisterScript.Run(ctx, p.redis, p.scriptKeys(user),
-		server, topRetention.Milliseconds(), presenceRetention.Milliseconds()).Int()
+		server, stateRetention.Milliseconds(), presenceRetention.Milliseconds()).Int()
 	if err != nil {
 		return false, fmt.Errorf("unregister user %q: %w", user, err)
 	}
@@ -187,7 +187,7 @@ func (p presence) forget(ctx context.Context, user, server string) error {
 
 func (p presence) scriptKeys(user string) []string {
 	ch := userChannel(user)
-	return []string{p.keys.servers(ch), p.keys.presence(user), p.keys.outbox(user), p.keys.top(ch), p.keys.topics(user)}
+	return []string{p.keys.servers(ch), p.keys.presence(user), p.keys.outbox(user), p.keys.state(ch), p.keys.topics(user)}
 }
 
 func (p presence) setKeys(server string) []string {

@@ -155,14 +155,12 @@ func TestRedisThatWentBackInTimeClosesWithMissed(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
 		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
 		d := dial(t, s.URL+"?user=ada")
-		ctx, k := outside(rdb), newKeyspace("")
+		ctx := outside(rdb)
 		if err := To("ada").Send(ctx, "before"); err != nil {
 			t.Fatal(err)
 		}
 		d.expect("before")
-		if err := rdb.Del(ctx, k.log(userChannel("ada")), k.top(userChannel("ada"))).Err(); err != nil {
-			t.Fatal(err)
-		}
+		forgetMessages(t, ctx, rdb, userChannel("ada"))
 		if err := To("ada").Send(ctx, "after"); err != nil {
 			t.Fatal(err)
 		}

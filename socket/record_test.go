@@ -13,7 +13,7 @@ import (
 func someTargets() []*target {
 	return []*target{
 		{channel: "u:a b", at: position{2, 1, 1}},
-		{channel: "t:", at: position{1 << 60, 3, 2}},
+		{channel: "t:", at: position{9_999_999_999_999_999, 3, 2}},
 		{channel: broadcast},
 	}
 }

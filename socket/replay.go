@@ -48,13 +48,13 @@ func (h *hub) replay(ctx context.Context, ch channel, from point, upTo uint64) (
 
 func (h *hub) readPage(ctx context.Context, ch channel, from point, upTo uint64) (page, error) {
 	pipe := h.leases.redis.TxPipeline()
-	top := pipe.Get(ctx, h.keys.top(ch))
+	state := pipe.Get(ctx, h.keys.state(ch))
 	log := pipe.XRangeN(ctx, h.keys.log(ch), "("+strconv.FormatUint(from.logged, 10)+"-0", "+", replayPage)
 	latest := pipe.HGetAll(ctx, h.keys.latest(ch))
 	if _, err := pipe.Exec(ctx); err != nil && err != redis.Nil {
 		return page{}, fmt.Errorf("read the log of %s: %w", ch, err)
 	}
-	newest, err := parseTop(top.Val())
+	newest, err := parseState(state.Val())
 	if err != nil {
 		return page{}, fmt.Errorf("log of %s: %w", ch, err)
 	}
@@ -105,31 +105,39 @@ func (p *page) merge(ch channel, values map[string]string, from point, newest ui
 	return nil
 }
 
-// top is how far a channel is.
-type top struct {
+// state is how far a channel is.
+type state struct {
 	point
 	latest uint64 // sequence of the newest message of Latest
 }
 
-// parseTop reads what append.lua writes. A channel that nothing was sent to has
-// none.
-func parseTop(s string) (top, error) {
-	if s == "" {
-		return top{}, nil
+// The places of the numbers in a channel's state, see append.lua.
+const (
+	stateSeq    = len(formatVersion)
+	stateLogged = stateSeq + sequenceDigits
+	stateLatest = stateLogged + sequenceDigits
+	stateTill   = stateLatest + sequenceDigits
+	stateEnd    = stateTill + sequenceDigits
+)
+
+// parseState reads what append.lua writes, or its first stateEnd bytes. A channel
+// that nothing was sent to has none.
+func parseState(text string) (s state, err error) {
+	if text == "" {
+		return state{}, nil
 	}
-	words := strings.Fields(s)
-	if len(words) != 5 {
-		return top{}, fmt.Errorf("top %q: want five numbers", s)
+	if len(text) < stateEnd || text[:stateSeq] != formatVersion {
+		return state{}, fmt.Errorf("state %q: %w", text, errVersion)
 	}
-	var t top
-	for i, to := range []*uint64{&t.seq, &t.logged, &t.latest} {
-		n, err := parseSequence(words[i])
-		if err != nil {
-			return top{}, fmt.Errorf("top %q: %w", s, err)
+	for _, number := range []struct {
+		to    *uint64
+		begin int
+	}{{&s.seq, stateSeq}, {&s.logged, stateLogged}, {&s.latest, stateLatest}} {
+		if *number.to, err = parseSequence(text[number.begin : number.begin+sequenceDigits]); err != nil {
+			return state{}, fmt.Errorf("state %q: %w", text, err)
 		}
-		*to = n
 	}
-	return t, nil
+	return s, nil
 }
 
 // parseLogged reads an entry of a channel's log.

@@ -132,7 +132,7 @@ func TestARedisThatWentBackIsNoticedByWhoResumes(t *testing.T) {
 		at := r.connect(nil).At
 		sendText(t, ctx, To("ada"), "kept")
 		r.expectText("", "kept")
-		log, top := rdb.Dump(ctx, k.log(ch)).Val(), rdb.Get(ctx, k.top(ch)).Val()
+		log, top := rdb.Dump(ctx, k.log(ch)).Val(), rdb.Get(ctx, k.state(ch)).Val()
 		sendText(t, ctx, To("ada"), "forgotten 1")
 		at[nameUser] = r.expectText("", "forgotten 1")
 		sendText(t, ctx, To("ada"), "forgotten 2")
@@ -142,7 +142,7 @@ func TestARedisThatWentBackIsNoticedByWhoResumes(t *testing.T) {
 		} else if err := rdb.RestoreReplace(ctx, k.log(ch), time.Minute, log).Err(); err != nil {
 			t.Fatal(err)
 		}
-		rdb.Set(ctx, k.top(ch), top, 0)
+		rdb.Set(ctx, k.state(ch), top, 0)
 		sendText(t, ctx, To("ada"), "new")
 		if m := r.receive(); m.Missed == nil || *m.Missed != nameUser {
 			t.Errorf("received %+v, want to be told that messages are missed", m)
