@@ -85,7 +85,11 @@ func (p *presence) untilBeat() time.Duration {
 	if p.beaten.IsZero() {
 		return 0
 	}
-	return beatEvery - time.Since(p.beaten)
+	every := p.every
+	if every == 0 {
+		every = beatEvery
+	}
+	return every - time.Since(p.beaten)
 }
 
 func (p *presence) declare(ctx context.Context, how string) error {

@@ -36,6 +36,7 @@ type Scheduler struct {
 	Logger *slog.Logger
 
 	local func() time.Time // the machine's clock, if not time.Now
+	every time.Duration    // between beats, if not beatEvery
 }
 
 // Run pushes ticks until ctx is done, then returns nil. Which ticks of the time

@@ -23,3 +23,10 @@ func TestTwoMinutesOfTicksAndWhateverHappensToTheSchedulers(t *testing.T) {
 func TestTicksMissedWhileRedisWasAwayForHalfAMinute(t *testing.T) {
 	testRedisAway(t, 30*time.Second)
 }
+
+func TestManySchedulesEveryMinute(t *testing.T) {
+	late := lateness(t, "* * * * *", time.Minute, 3)
+	if most := late[len(late)-1]; most > time.Second {
+		t.Errorf("the last of them was in the queue after %v", most)
+	}
+}
