@@ -69,7 +69,7 @@ func (p *presence) entry(r record, now time.Time) []byte {
 	if !r.paused.IsZero() {
 		spec += " (paused)"
 	}
-	payload, _ := json.Marshal(tick{Name: r.name, Cron: r.spec, Unix: next.Unix()}) // It always can be.
+	payload, _ := json.Marshal(map[string]string{"name": r.name, "cron": r.spec}) // It always can be.
 	entry := appendText(nil, 1, p.entryID(r.name))
 	entry = appendText(entry, 2, spec)
 	entry = appendText(entry, 3, QueueName)

@@ -37,12 +37,32 @@ func (s store) trigger(ctx context.Context, name string) (string, error) {
 	if !r.known {
 		return "", ErrUnknown
 	}
+	return s.pushByHand(ctx, name, r.spec, r.overlap == Queue.String())
+}
+
+func (s store) pushByHand(ctx context.Context, name, spec string, serial bool) (string, error) {
 	now, err := redisTime(ctx, s.rdb)
 	if err != nil {
 		return "", err
 	}
-	t := tick{Name: name, Cron: r.spec, Unix: now.Unix(), Hand: rand.Text()[:12]}
-	return newQueue().Push(ctx, t, t.options(r.overlap == Queue.String(), 0)...)
+	t := tick{Name: name, Cron: spec, Unix: now.Unix(), Hand: rand.Text()[:12]}
+	return newQueue().Push(ctx, t, t.options(serial, 0)...)
+}
+
+// Trigger is the function Trigger for who has the declaration of the schedule: it
+// works also before any scheduler process was there.
+func (s Schedule) Trigger(ctx context.Context) (id string, err error) {
+	if err := s.Err(); err != nil {
+		return "", err
+	}
+	store, err := storeFrom(ctx)
+	if err == nil {
+		id, err = store.pushByHand(ctx, s.name, s.spec, s.overlap == Queue)
+	}
+	if err != nil {
+		return "", fmt.Errorf("run schedule %q by hand: %w", s.name, err)
+	}
+	return id, nil
 }
 
 // Pause keeps a schedule from being run at its ticks until Resume, in all

@@ -13,6 +13,8 @@ import (
 type Status struct {
 	// Name and Spec are those given to New.
 	Name, Spec string
+	// Cron is the spec as the five or six fields of cron, or "" if they cannot say it.
+	Cron string
 	// Next are the next ticks, up to three, without their jitter. They come also
 	// while the schedule is paused, and are empty with "never".
 	Next []time.Time
@@ -53,6 +55,12 @@ type Ended struct {
 // upcomingTicks is how many ticks are shown.
 const upcomingTicks = 3
 
+// Status returns the status of a schedule as far as it can be told without Redis,
+// at the given time: its name, its spec and its next ticks.
+func (s Schedule) Status(now time.Time) Status {
+	return Status{Name: s.name, Spec: s.spec, Cron: fieldsOf(s.spec), Next: ticksAfter(s.spec, now, upcomingTicks)}
+}
+
 // List returns what is known of the schedules of all programs that share the
 // Redis and the prefix of ctx, by name. Those that no program has any more are
 // among them for an hour. It returns jobs.ErrNoClient if ctx carries no client; the
@@ -84,7 +92,7 @@ func (s store) list(ctx context.Context) ([]Status, error) {
 	}
 	list := make([]Status, len(records))
 	for i, r := range records {
-		list[i] = Status{Name: r.name, Spec: r.spec, Prev: r.cursor, Paused: r.paused, Declared: r.declared}
+		list[i] = Status{Name: r.name, Spec: r.spec, Cron: fieldsOf(r.spec), Prev: r.cursor, Paused: r.paused, Declared: r.declared}
 		list[i].Next = ticksAfter(r.spec, now, upcomingTicks)
 		if text, ok := last[r.name]; ok {
 			if list[i].Last, err = readEnded(r.name, text); err != nil {
