@@ -3,9 +3,8 @@ package scheduler
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // clock tells the time by Redis, so that all schedulers agree on it although the
@@ -18,12 +17,12 @@ type clock struct {
 
 // readClock asks Redis. What the clock says is at most the true time of Redis: the
 // time that the answer took to arrive is left out.
-func (s *Scheduler) readClock(ctx context.Context) (clock, error) {
-	now, err := redisTime(ctx, s.Redis)
+func (r *rounds) readClock(ctx context.Context) (clock, error) {
+	now, err := r.time(ctx)
 	if err != nil {
 		return clock{}, err
 	}
-	return clock{redis: now, local: s.localTime(), read: s.localTime}, nil
+	return clock{redis: now, local: r.localTime(), read: r.localTime}, nil
 }
 
 // now returns the time of Redis, or a little less. It is for waiting: a clock of
@@ -38,11 +37,22 @@ func (s *Scheduler) localTime() time.Time {
 	return time.Now()
 }
 
-// redisTime is what Redis' clock says.
-func redisTime(ctx context.Context, rdb redis.UniversalClient) (time.Time, error) {
-	t, err := rdb.Time(ctx).Result()
+// time is what Redis' clock says.
+func (s store) time(ctx context.Context) (time.Time, error) {
+	parts, err := timeScript.Run(ctx, s.rdb, []string{s.leaderKey()}).StringSlice()
 	if err != nil {
-		return t, fmt.Errorf("read the time of Redis: %w", err)
+		return time.Time{}, fmt.Errorf("read the time of Redis: %w", err)
 	}
-	return t.UTC(), nil
+	if len(parts) != 2 {
+		return time.Time{}, fmt.Errorf("read the time of Redis: got %q", parts)
+	}
+	seconds, err := strconv.ParseInt(parts[0], 10, 64)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the time of Redis: %w", err)
+	}
+	micros, err := strconv.ParseInt(parts[1], 10, 64)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the time of Redis: %w", err)
+	}
+	return time.Unix(seconds, micros*1000).UTC(), nil
 }

@@ -41,7 +41,7 @@ func (s store) trigger(ctx context.Context, name string) (string, error) {
 }
 
 func (s store) pushByHand(ctx context.Context, name, spec string, serial bool) (string, error) {
-	now, err := redisTime(ctx, s.rdb)
+	now, err := s.time(ctx)
 	if err != nil {
 		return "", err
 	}

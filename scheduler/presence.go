@@ -74,7 +74,7 @@ func (p *presence) beat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now, err := redisTime(ctx, p.Redis)
+	now, err := p.time(ctx)
 	if err != nil {
 		return err
 	}

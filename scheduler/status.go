@@ -82,7 +82,7 @@ func (s store) list(ctx context.Context) ([]Status, error) {
 	if err != nil {
 		return nil, err
 	}
-	now, err := redisTime(ctx, s.rdb)
+	now, err := s.time(ctx)
 	if err != nil {
 		return nil, err
 	}

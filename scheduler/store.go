@@ -22,6 +22,7 @@ var (
 	endScript     = loadScript("end")
 	pauseScript   = loadScript("pause")
 	leaveScript   = loadScript("leave")
+	timeScript    = loadScript("time")
 )
 
 func loadScript(name string) *redis.Script {
