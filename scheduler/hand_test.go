@@ -145,3 +145,26 @@ func TestRetries(t *testing.T) {
 		}
 	})
 }
+
+func TestProgramsWithDifferentPrefixes(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		t.Parallel()
+		schedule := scheduler.New("report", "never", nothing)
+		client := jobs.NewClient(rdb)
+		client.Prefix, client.Handles = "other", []jobs.Handler{scheduler.Handler([]scheduler.Schedule{schedule})}
+		theirs := client.Context(t.Context())
+		if _, err := schedule.Trigger(theirs); err != nil { // Nobody has declared it yet.
+			t.Error(err)
+		}
+		ours := declare(t, rdb, schedule)
+		if err := scheduler.Pause(theirs, "report"); !errors.Is(err, scheduler.ErrUnknown) {
+			t.Errorf("got %v", err)
+		}
+		trigger(t, ours, "report")
+		for queue, want := range map[string]int64{"schedules": 1, "other:schedules": 1} {
+			if got := rdb.LLen(t.Context(), "asynq:{"+queue+"}:pending").Val(); got != want {
+				t.Errorf("queue %s has %d jobs, want %d", queue, got, want)
+			}
+		}
+	})
+}
