@@ -33,7 +33,9 @@ func simulate(t *testing.T, now time.Time) simulated {
 func pushed(t testing.TB, rdb *redis.Client) []string {
 	t.Helper()
 	var all []string
-	for _, id := range rdb.LRange(t.Context(), "asynq:{schedules}:pending", 0, -1).Val() {
+	ids := rdb.LRange(t.Context(), "asynq:{schedules}:pending", 0, -1).Val()
+	// Those that wait for their turn are scheduled, as asynq has it.
+	for _, id := range append(ids, rdb.ZRange(t.Context(), "asynq:{schedules}:scheduled", 0, -1).Val()...) {
 		info, err := jobs.NewClient(rdb).Get(t.Context(), scheduler.QueueName, id)
 		if err != nil {
 			t.Fatal(err)
@@ -113,6 +115,28 @@ func TestTicksMissedWhileTheProgramWasAway(t *testing.T) {
 	slices.Sort(want)
 	if got := without(pushed(t, redis.rdb), "~"); !slices.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+// Ticks that are caught up with together do not count as runs that overlap.
+func TestTicksThatAreCaughtUpWithDoNotSkipOneAnother(t *testing.T) {
+	start := time.Date(2026, time.March, 4, 10, 0, 30, 0, time.UTC)
+	redis := simulate(t, start)
+	h := newHeld()
+	schedule := scheduler.New("report", "* * * * *", h.run, scheduler.CatchUp(scheduler.All(10)))
+	rounds(t, redis.rdb, schedule)
+	redis.SetTime(start.Add(4 * time.Minute))
+	rounds(t, redis.rdb, schedule)
+	run(t, newWorker(redis.rdb, schedule, scheduler.New("~", "* * * * *", nothing)).Run)
+	for _, minute := range []int{1, 2, 3, 4} {
+		want := fmt.Sprintf("report:%d", time.Date(2026, time.March, 4, 10, minute, 0, 0, time.UTC).Unix())
+		if id := <-h.began; id != want {
+			t.Errorf("%s began, want %s", id, want)
+		}
+		h.release <- ""
+	}
+	if n := h.most.Load(); n != 1 {
+		t.Errorf("%d went on side by side", n)
 	}
 }
 

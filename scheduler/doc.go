@@ -61,7 +61,8 @@
 // run, unless it is an interval or more in the past. A tick that is up to 10 seconds
 // late is never left out for that, if no other came since. There is no limit to how
 // long ago a missed tick may have been with Latest and All, except that the cursor is
-// forgotten with its schedule.
+// forgotten with its schedule. Ticks that are caught up with together run one after
+// another, unless Overlap is Allow: they do not skip one another.
 //
 // # Schedules come and go
 //

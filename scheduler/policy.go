@@ -26,8 +26,9 @@ const (
 // maxAll bounds All: that many jobs are pushed in one go.
 const maxAll = 1000
 
-// All is for CatchUp: the ticks that were missed are all run, in order, but of
-// more than max only the last max. max is 1 to 1000.
+// All is for CatchUp: the ticks that were missed are all run, one after another in
+// order unless Overlap is Allow; but of more than max only the last max. max is 1 to
+// 1000.
 func All(max int) Policy {
 	if max < 1 {
 		return 0

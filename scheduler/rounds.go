@@ -95,9 +95,7 @@ func (r *rounds) see(ctx context.Context, due []*plan, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		for _, at := range ticks {
-			push = append(push, p.item(tick{Name: p.name, Cron: p.spec, Unix: at.Unix()}, jobs.Ascending(p.name, at.Unix())))
-		}
+		push = append(push, p.items(ticks)...)
 	}
 	if len(push) > 0 {
 		if err := r.push(ctx, push, now); err != nil {
@@ -164,9 +162,16 @@ func (r *rounds) push(ctx context.Context, items []jobs.Item[tick], now time.Tim
 	return nil
 }
 
-// item is the job of a tick, or of a run by hand.
-func (s Schedule) item(t tick, options ...jobs.PushOption) jobs.Item[tick] {
-	return jobs.Item[tick]{Payload: t, Options: append(t.options(s.overlap == Queue, s.interval), options...)}
+// items are the jobs of ticks that are pushed together. If there are several,
+// because some were missed, they must not skip one another.
+func (s Schedule) items(ticks []time.Time) []jobs.Item[tick] {
+	serial := s.overlap == Queue || s.overlap == Skip && len(ticks) > 1
+	items := make([]jobs.Item[tick], len(ticks))
+	for i, at := range ticks {
+		t := tick{Name: s.name, Cron: s.spec, Unix: at.Unix()}
+		items[i] = jobs.Item[tick]{Payload: t, Options: append(t.options(serial, s.interval), jobs.Ascending(s.name, t.Unix))}
+	}
+	return items
 }
 
 // untilNext returns the time until there is something to do.

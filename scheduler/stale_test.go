@@ -22,12 +22,9 @@ func TestTickInTheHandsOfAStalledSchedulerIsNotPushedAgain(t *testing.T) {
 		s := &Scheduler{Redis: rdb, Jobs: client, Schedules: []Schedule{schedule}, Logger: slog.New(slog.DiscardHandler)}
 		stalled, other := newRounds(s), newRounds(s)
 		ctx := client.Context(t.Context())
-		item := func(unix int64) jobs.Item[tick] {
-			return schedule.item(tick{Name: "pulse", Cron: "every second", Unix: unix}, jobs.Ascending("pulse", unix))
-		}
 		push := func(r *rounds, unix int64) {
 			t.Helper()
-			if err := r.push(ctx, []jobs.Item[tick]{item(unix)}, time.Now()); err != nil {
+			if err := r.push(ctx, schedule.items([]time.Time{time.Unix(unix, 0)}), time.Now()); err != nil {
 				t.Fatal(err)
 			}
 		}
