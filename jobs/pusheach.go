@@ -14,8 +14,9 @@ type Item[T any] struct {
 // PushEach pushes jobs that have options of their own, in order, by the hundred
 // in each trip to Redis. All are checked before the first is pushed. It returns
 // their ids in the same order, with "" for those that Push would refuse with
-// ErrDuplicate; these keep none of the others back. When Redis fails in the middle
-// it returns the ids of those before, with the error.
+// ErrDuplicate; these keep none of the others back. (When a reply of Redis was lost,
+// such a job may have its id all the same.) When Redis fails in the middle it
+// returns the ids of those before, with the error.
 func (q *Queue[T]) PushEach(ctx context.Context, items []Item[T]) ([]string, error) {
 	ids, err := q.pushEach(ctx, items)
 	if err != nil {

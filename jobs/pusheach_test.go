@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -94,6 +95,38 @@ func TestAscendingPushesEachNumberOnce(t *testing.T) {
 		if err := push("a", 1); err != nil {
 			t.Errorf("in a line that was forgotten: %v", err)
 		}
+	})
+}
+
+// Several processes push the same sequence of events, and lose replies.
+func TestLostRepliesOfPushEach(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		t.Parallel()
+		var seen journal[int]
+		handler := sequence.Handle(func(_ context.Context, n int) error { seen.add(n); return nil })
+		startWorker(t, rdb, handler) // Directly: jobs are done and forgotten before a push is repeated.
+		const events = 60
+		var pushing sync.WaitGroup
+		for range 3 {
+			proxy := redistest.NewProxy(t, rdb.Options().Addr)
+			ctx := clientContext(redistest.Client(t, proxy.Addr), handler)
+			proxy.CutReplies(3, "evalsha", "eval")
+			pushing.Go(func() {
+				for n := 0; n < events; n += 2 {
+					var items []jobs.Item[int]
+					for _, n := range []int{n, n + 1} {
+						items = append(items, jobs.Item[int]{Payload: n, Options: []jobs.PushOption{jobs.Ascending("line", int64(n))}})
+					}
+					if _, err := sequence.PushEach(ctx, items); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		pushing.Wait()
+		seen.waitFor(t, events, "the events")
+		waitUntilNothingIsPending(t, rdb, "sequence")
+		expectOnceEach(t, seen.all(), events)
 	})
 }
 
