@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -11,7 +12,8 @@ type fielder interface {
 	fields() string
 }
 
-// fieldsOf returns the fields of cron that a spec stands for, or "".
+// fieldsOf returns the fields of cron that a spec stands for, after its zone if it
+// has one, or "".
 func fieldsOf(spec string) string {
 	ticks, err := parse(spec)
 	if err != nil {
@@ -19,6 +21,15 @@ func fieldsOf(spec string) string {
 	}
 	if f, ok := ticks.(fielder); ok {
 		return f.fields()
+	}
+	words := strings.Fields(spec)
+	fields := words
+	if len(words) > 0 && strings.Contains(words[0], "TZ=") {
+		fields = words[1:]
+	}
+	// Words begin with a letter, and a minute does not.
+	if n := len(fields); (n == 5 || n == 6) && strings.ContainsRune("0123456789*?", rune(fields[0][0])) {
+		return strings.Join(words, " ")
 	}
 	return ""
 }
