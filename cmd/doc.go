@@ -24,6 +24,14 @@
 //	app web socket      two roles that share one listener
 //	app help            lists roles and environment
 //
+// It also looks after schedules, with REDIS_URL set as for the roles:
+//
+//	app schedules               prints a table: their next ticks in the local time
+//	                            zone, and their last runs
+//	app schedules run NAME      runs one now, in a worker
+//	app schedules pause NAME    keeps one from running at its ticks, until
+//	app schedules resume NAME   lets it run again
+//
 // Any number of processes may have a role, schedulers included. Every process may
 // push to all queues of the program and send to all of its users.
 //

@@ -36,10 +36,16 @@ func (a App) main(args []string, getenv func(string) string, stdout, stderr io.W
 	}
 	// This is a setting of the whole process, which is Main's to make.
 	redis.SetLogger(redisLog{a.logger()})
-	err := a.fromEnvironment(getenv, args)
+	run := func(ctx context.Context) error { return a.Run(ctx, args...) }
+	roles := args
+	if len(args) > 0 && args[0] == schedulesCommand {
+		run = func(ctx context.Context) error { return a.schedules(ctx, args[1:], stdout) }
+		roles = nil
+	}
+	err := a.fromEnvironment(getenv, roles)
 	if err == nil {
 		ctx, stop := untilSignal(stderr)
-		err = a.Run(ctx, args...)
+		err = run(ctx)
 		stop()
 	}
 	if err != nil {
@@ -82,8 +88,11 @@ func untilSignal(stderr io.Writer) (context.Context, func()) {
 }
 
 const usage = `Usage: %[1]s [role ...]
+       %[1]s schedules [run|pause|resume name]
 
-Runs the given roles in one process, and all of them when none is given.
+Runs the given roles in one process, and all of them when none is given. Or lists
+the schedules, with their next ticks and last runs; runs one now; or pauses it,
+until it is resumed.
 
 Roles
   web        HTTP: the pages of the program, and the dashboard at /monitoring

@@ -49,6 +49,10 @@ func ClientFrom(ctx context.Context) (*Client, error) {
 	return c, nil
 }
 
+// Redis returns what NewClient was given: for packages that keep state of their
+// own beside the queues.
+func (c *Client) Redis() redis.UniversalClient { return c.rdb }
+
 // ready checks the fields and prepares the client when it is used first.
 func (c *Client) ready() error {
 	if c.rdb == nil {

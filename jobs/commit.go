@@ -40,7 +40,7 @@ func (f *fetcher) commitArgs(job *jobRun, o outcome) []any {
 	}
 	keep := max(job.message.retention, int64(f.h.retain/time.Second))
 	return []any{
-		job.jobID, job.owner, string(o.kind), o.message(job, f.h.retries), o.wait.Milliseconds(),
+		job.jobID, job.owner, string(o.kind), o.message(job), o.wait.Milliseconds(),
 		keep, o.result, counted, job.message.uniqueKey,
 	}
 }

@@ -37,7 +37,9 @@
 //
 // Pushing the same again within five minutes to a group is ignored, and Push
 // returns the id of the first job, also when that has ended: the same payload,
-// or the same id given to [Group.Dedupe]. [Unique] does so for standard queues.
+// or the same id given to [Group.Dedupe]. [Unique] does so for standard queues, in
+// which [Serial] makes groups of some jobs. [Ascending] is for pushes of a sequence
+// that must happen once although several processes make them.
 //
 // # Recovery
 //
@@ -100,6 +102,7 @@
 //	asynq:{queue}:fifo-groups     set of the groups that have jobs
 //	asynq:{queue}:fifo-seq        number of the last job
 //	asynq:{queue}:dedupe:<hash>   id of the first job of a dedupe id
+//	asynq:{queue}:lines           number of the last job of each line of Ascending
 //	asynq:{queue}:push:<lane>     last push of a pusher, to recognise its repetition
 //	asynq:{queue}:rate            the last starts, for Rate
 //	asynq:{queue}:gone:<worker>   a worker that was taken for dead, for a day

@@ -22,9 +22,9 @@ var (
 	ErrNotFIFO = errors.New("a group needs a FIFO queue, whose name ends in .fifo")
 	// ErrFIFODelay: In and At would break the order of a FIFO queue.
 	ErrFIFODelay = errors.New("a job of a FIFO queue cannot be delayed")
-	// ErrDuplicate: another job has the id given with ID. Push returns the id
-	// along with it.
-	ErrDuplicate = errors.New("the queue has a job with this id")
+	// ErrDuplicate: another job has the id given with ID, or the line of Ascending
+	// has come as far. Push returns the id along with it.
+	ErrDuplicate = errors.New("the queue has, or had, this job")
 	// ErrNotFound: the queue has no job with the id.
 	ErrNotFound = errors.New("no such job")
 	// ErrStarted: the job cannot be withdrawn, a worker has started it.

@@ -201,6 +201,7 @@ func (f *fetcher) wake() {
 func (f *fetcher) note(started []*jobRun) {
 	for _, job := range started {
 		job.ctx, job.cancel = context.WithCancelCause(f.run.base)
+		job.retries = f.h.retries
 	}
 	f.runs.add(started, f.looker.unsure != "")
 	for _, job := range started {

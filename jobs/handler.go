@@ -22,6 +22,7 @@ type Handler struct {
 	middleware  []Middleware
 	timeout     time.Duration
 	retries     int
+	retriesOf   func(Job) int // nil: retries
 	concurrency int
 	backoff     func(attempt int) time.Duration
 	rate        rate
@@ -58,6 +59,33 @@ func Retries(n int) HandlerOption {
 			h.retries = math.MaxInt32
 		}
 	}
+}
+
+// RetriesOf is Retries for each job by itself: it is asked when the job starts.
+func RetriesOf(retries func(Job) int) HandlerOption {
+	return func(h *Handler) {
+		h.retriesOf = retries
+		if retries == nil {
+			h.fail(errors.New("RetriesOf(nil): the function is missing"))
+		}
+	}
+}
+
+// retriesFor is how many times the job is tried again. A function that panics
+// takes no worker with it.
+func (h Handler) retriesFor(job Job) (n int) {
+	if h.retriesOf == nil {
+		return h.retries
+	}
+	defer func() {
+		if recover() != nil {
+			n = h.retries
+		}
+	}()
+	if n = h.retriesOf(job); n < 0 || n > math.MaxInt32 {
+		n = math.MaxInt32
+	}
+	return n
 }
 
 // Concurrency is how many jobs of the queue run at the same time in one worker

@@ -37,7 +37,7 @@ func (h Handler) decide(job *jobRun, result []byte, err error) outcome {
 		return cancelled(err)
 	case errors.Is(cause, ErrStopping), errors.Is(cause, ErrLeaseLost):
 		return outcome{kind: requeued, err: err}
-	case errors.As(err, new(finalError)), job.message.retried >= h.retries:
+	case errors.As(err, new(finalError)), job.message.retried >= job.retries:
 		return outcome{kind: archived, err: err}
 	case errors.As(err, &again):
 		return outcome{kind: retried, err: err, wait: h.bound(again.wait)}
@@ -59,14 +59,14 @@ func (o outcome) charged() bool { return o.kind != requeued && !errors.Is(o.err,
 
 // message is what is stored of the job afterwards; for one that succeeded, what
 // is added to it.
-func (o outcome) message(job *jobRun, retries int) []byte {
+func (o outcome) message(job *jobRun) []byte {
 	switch o.kind {
 	case succeeded:
 		return fields{numberField(fieldCompletedAt, time.Now().Unix())}.append(nil)
 	case retried:
-		return job.message.failed(o.err, job.message.retried+1, retries)
+		return job.message.failed(o.err, job.message.retried+1, job.retries)
 	case archived:
-		return job.message.failed(o.err, job.message.retried, retries)
+		return job.message.failed(o.err, job.message.retried, job.retries)
 	default:
 		return job.message.raw
 	}

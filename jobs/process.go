@@ -34,6 +34,7 @@ func (r *workerRun) process(ctx context.Context, _ *asynq.Task) error {
 // may end its goroutine, which is this one; what comes after it is deferred.
 func (f *fetcher) process(run *jobRun, returned chan<- struct{}) {
 	job, err := f.describe(run)
+	run.retries = f.h.retriesFor(job)
 	log := f.logOf(job)
 	log.Info("job started")
 	began := time.Now()

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -22,7 +23,20 @@ type newJob struct {
 	id      string
 	message []byte // asynq's encoding of its task
 	dedupe  string // key, or ""
+	place   place
 }
+
+// place is where in a queue a job goes, and when.
+type place struct {
+	group    string
+	when     string // "", "in" or "at"
+	ms       int64  // of that
+	remember int64  // ms for which its dedupe id is taken
+	line     string // see Ascending
+	number   int64
+}
+
+func (p place) args() []any { return []any{p.group, p.when, p.ms, p.remember, p.line, p.number} }
 
 // push checks and encodes everything before it pushes the first payload.
 func (q *Queue[T]) push(ctx context.Context, to target, payloads []T, options []PushOption) ([]string, error) {
@@ -55,7 +69,7 @@ func (q *Queue[T]) pushAll(ctx context.Context, to target, payloads []T, o pushO
 	if err != nil {
 		return nil, err
 	}
-	return client.store(ctx, q.name, to, newJobs, o)
+	return client.store(ctx, q.name, newJobs, false)
 }
 
 func checkPush(queue string, to target, o pushOptions, count int) error {
@@ -72,6 +86,12 @@ func checkPush(queue string, to target, o pushOptions, count int) error {
 		return ErrFIFODelay
 	case !fifo && to.grouped:
 		return ErrNotFIFO
+	case fifo && o.serial != "":
+		return fmt.Errorf("Serial(%q): a FIFO queue has groups for that", o.serial)
+	case o.serial != "" && o.timed:
+		return fmt.Errorf("Serial(%q): %w", o.serial, ErrFIFODelay)
+	case o.line != "" && count > 1:
+		return fmt.Errorf("Ascending(%q, %d) numbers one job, and %d are pushed", o.line, o.number, count)
 	case to.deduped && count > 1:
 		return fmt.Errorf("Dedupe(%q) names one job, and %d are pushed", to.dedupe, count)
 	case to.deduped && to.dedupe == "":
@@ -83,6 +103,9 @@ func checkPush(queue string, to target, o pushOptions, count int) error {
 // newJobs makes a task of each payload.
 func (c *Client) newJobs(ctx context.Context, queue string, to target, payloads [][]byte, o pushOptions) ([]newJob, error) {
 	asynqQueue := asynqQueueName(c.Prefix, queue)
+	if o.serial != "" {
+		to.group = o.serial
+	}
 	headers := makeHeaders(ctx, to.group, time.Now(), o)
 	if err := checkText(o.id, headers); err != nil {
 		return nil, err
@@ -98,15 +121,17 @@ func (c *Client) newJobs(ctx context.Context, queue string, to target, payloads 
 			id:      id,
 			message: newMessage(queue, asynqQueue, id, payload, encodedHeaders, o.retain),
 			dedupe:  dedupeKey(asynqQueue, to, payload, o),
+			place:   o.place(to),
 		}
 	}
 	return all, nil
 }
 
 // store takes the jobs to Redis and returns the ids of what is in the queue
-// now: for a job that repeats another, that one's. With ErrDuplicate the last id
-// is that of the job in the way.
-func (c *Client) store(ctx context.Context, queue string, to target, all []newJob, o pushOptions) ([]string, error) {
+// now: for a job that repeats another, that one's. Where a job is in the way it
+// goes on if told so, with "" for its id; else it returns ErrDuplicate, and the
+// last id is that of the job in the way.
+func (c *Client) store(ctx context.Context, queue string, all []newJob, goOn bool) ([]string, error) {
 	if err := c.list(ctx, asynqQueueName(c.Prefix, queue)); err != nil {
 		return nil, err
 	}
@@ -115,12 +140,12 @@ func (c *Client) store(ctx context.Context, queue string, to target, all []newJo
 	defer c.lanes.give(lane)
 	for len(all) > 0 {
 		n := trip(all)
-		stored, err := c.storeTrip(ctx, asynqQueueName(c.Prefix, queue), lane, to, all[:n], o)
+		stored, err := c.storeTrip(ctx, asynqQueueName(c.Prefix, queue), lane, all[:n])
 		if err != nil {
 			return ids, err
 		}
 		for i, id := range stored {
-			if id == "" {
+			if id == "" && !goOn {
 				return append(ids, all[i].id), fmt.Errorf("id %q: %w", all[i].id, ErrDuplicate)
 			}
 			ids = append(ids, id)
@@ -141,16 +166,17 @@ func trip(all []newJob) int {
 	return len(all)
 }
 
-func (c *Client) storeTrip(ctx context.Context, asynqQueue string, lane int, to target, some []newJob, o pushOptions) ([]string, error) {
-	ms := o.in.Milliseconds()
-	if o.when == "at" {
-		ms = ceilMilli(o.at)
-	} else if o.in%time.Millisecond > 0 {
-		ms++ // Never early.
+func (c *Client) storeTrip(ctx context.Context, asynqQueue string, lane int, some []newJob) ([]string, error) {
+	all, each := some[0].place, ""
+	if slices.ContainsFunc(some, func(job newJob) bool { return job.place != all }) {
+		each = "each"
 	}
-	args := []any{rand.Text(), "", to.group, o.when, ms, o.window(to).Milliseconds()}
+	args := append([]any{rand.Text(), "", each}, all.args()...)
 	for _, job := range some {
 		args = append(args, job.id, job.message, job.dedupe)
+		if each != "" {
+			args = append(args, job.place.args()...)
+		}
 	}
 	ids, err := c.runPush(ctx, asynqQueue, c.lanes.key(asynqQueue, lane), args)
 	if err == nil && len(ids) != len(some) {

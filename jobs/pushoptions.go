@@ -20,6 +20,9 @@ type pushOptions struct {
 	idSet  bool
 	retain time.Duration
 	params map[string]string
+	serial string
+	line   string // of Ascending
+	number int64
 	err    error
 }
 
@@ -92,6 +95,49 @@ func Param(key, value string) PushOption {
 		}
 		o.params[key] = value
 	}
+}
+
+// Serial makes the jobs of a standard queue that have the same key run one at a
+// time in push order, as those of a FIFO group do, side by side with all others:
+// one that fails holds those after it back until it succeeds or is given up. The
+// key, which is not empty, is Job.Group. Nothing is deduplicated. It does not go
+// with In and At, nor with a FIFO queue, which has groups.
+func Serial(key string) PushOption {
+	return func(o *pushOptions) {
+		if o.serial = key; key == "" {
+			o.fail(errors.New(`Serial(""): the key is empty`))
+		}
+	}
+}
+
+// Ascending numbers a job in a line of its queue, a name that is not empty. A
+// push whose number is not larger than that of the last one in the line changes
+// nothing and returns ErrDuplicate, also when that job is long forgotten: so
+// several processes, one of them stalled for any time, can push the same sequence
+// of events, and each is pushed once. Client.Lines tells how far a line has come.
+func Ascending(line string, number int64) PushOption {
+	return func(o *pushOptions) {
+		if o.line, o.number = line, number; line == "" {
+			o.fail(errors.New(`Ascending(""): the line's name is empty`))
+		}
+		if number < -maxNumber || number > maxNumber {
+			o.fail(fmt.Errorf("Ascending(%q, %d): the number has more than 53 bits", line, number))
+		}
+	}
+}
+
+// maxNumber is the largest that Redis' scripts can compare.
+const maxNumber = 1<<53 - 1
+
+// place says where the options put a job.
+func (o pushOptions) place(to target) place {
+	ms := o.in.Milliseconds()
+	if o.when == "at" {
+		ms = ceilMilli(o.at)
+	} else if o.in%time.Millisecond > 0 {
+		ms++ // Never early.
+	}
+	return place{to.group, o.when, ms, o.window(to).Milliseconds(), o.line, o.number}
 }
 
 func (o *pushOptions) fail(err error) { o.err = errors.Join(o.err, err) }

@@ -17,6 +17,7 @@ type jobRun struct {
 	attempt  int
 	group    string // as Redis knows it, which headers could only claim
 	sequence int64
+	retries  int // how many times it is tried again
 
 	cancel context.CancelCauseFunc
 	ctx    context.Context // cancelled by cancel

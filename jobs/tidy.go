@@ -57,13 +57,10 @@ func (r *workerRun) list(ctx context.Context) error {
 	return nil
 }
 
-// sweep settles every group of a FIFO queue. The scripts keep the groups right
-// by themselves; what an operator deletes, archives or runs in the dashboard
-// goes past them.
+// sweep settles every group of a queue. The scripts keep the groups right by
+// themselves; what an operator deletes, archives or runs in the dashboard goes
+// past them.
 func sweep(ctx context.Context, f *fetcher) error {
-	if !isFIFO(f.name) {
-		return nil
-	}
 	key := keyPrefix(f.name) + "fifo-groups"
 	for cursor := uint64(0); ; {
 		groups, next, err := f.run.rdb.SScan(ctx, key, cursor, "", 100).Result()

@@ -3,7 +3,7 @@
 //
 //	scheduler.New("report", "every 15 minutes", report)
 //	scheduler.New("cleanup", "30 3 * * *", cleanup, scheduler.Timeout(time.Hour))
-//	scheduler.New("invoices", "TZ=Europe/Berlin 0 9 1 * *", invoices)
+//	scheduler.New("invoices", "TZ=Europe/Berlin 0 9 1 * *", invoices, scheduler.CatchUp(scheduler.Latest))
 //
 // # Specs
 //
@@ -27,23 +27,78 @@
 //
 // # Ticks are jobs
 //
-// A Scheduler waits for the next tick by the clock of Redis and pushes a job for it
+// A [Scheduler] waits for the next tick by the clock of Redis and pushes a job for it
 // to the built-in queue "schedules". The job's id is the name and the time of the
-// tick, and Redis keeps it for an hour after the run: so all Schedulers try, the
-// first one succeeds, and there is no leader whose death matters. A tick is never
-// pushed early.
+// tick. The same step in Redis moves the schedule's cursor, and refuses a tick that is
+// not after it: so all Schedulers may try, also one that was stopped for an hour with
+// a tick in its hands, and each tick is pushed once, whether its job is still
+// remembered or not. There is no leader whose death matters. One of them leads, but
+// that only saves work: the others give it 200 ms, and see in the cursor that it was
+// done. A tick is never pushed early, and the clocks of the machines do not matter.
+// Jitter makes the push later, by a time that depends on name and tick only.
 //
-// Workers with Handler run the jobs. The function's context carries the Run, and what
-// it needs to push jobs and to send with socket.To; there is no current user. A run
-// may take 5 minutes, or the shortest interval of the spec if that is less, unless
-// Timeout says otherwise. One that fails is not retried: it stays in the queue's
-// archive with its error, and the next tick follows. As with any job, a run that a
-// dying worker did not finish is run again.
+// Workers with [Handler] run the jobs. The function's context carries the [Run], and
+// what it needs to push jobs and to send with socket.To; there is no current user. A
+// run may take 5 minutes, or the shortest interval of the spec if that is less, unless
+// Timeout says otherwise. One that fails is not retried, unless Retries says so: it
+// stays in the queue's archive with its error, and the next tick follows. What has
+// succeeded is kept for ten intervals, at least an hour and at most a week. As with
+// any job, a run that a dying worker did not finish is run again.
+//
+// # Overlap
+//
+// When a tick comes while an earlier run of the schedule is going on, its run is
+// skipped: its job ends at once, with a result that says so. Overlap changes that:
+// with Allow they go on side by side, and with Queue one after another in the order of
+// the ticks. A run goes on as long as its job is active. That of a worker that was
+// killed ceases to be when another worker recovers it, after 10 to 13 seconds; then it
+// is run again.
 //
 // # Missed ticks
 //
-// Ticks before the first look at Redis' clock are not run. A tick that could not be
-// pushed because Redis was away is tried until the next one is due. A Scheduler that
-// was held up, as on a machine that was suspended, pushes the newest tick that it
-// missed unless that is almost an hour old; older ones are left out.
+// A tick is missed when no Scheduler was there to push it, or Redis was away. Those
+// that are seen to later fall under CatchUp, by the cursor: without it the last one is
+// run, unless it is an interval or more in the past. A tick that is up to 10 seconds
+// late is never left out for that, if no other came since. There is no limit to how
+// long ago a missed tick may have been with Latest and All, except that the cursor is
+// forgotten with its schedule. Ticks that are caught up with together run one after
+// another, unless Overlap is Allow: they do not skip one another.
+//
+// # Schedules come and go
+//
+// Every Scheduler says every few seconds which schedules it has. The ticks of a new
+// one are those after it was declared first, and so are those of one whose spec has
+// changed since the program before: nothing of the past is run. While two versions of
+// a program run side by side, the ticks of both specs are pushed, those that they
+// share once, and a run that a worker does not know, because it is of the older
+// version, waits for one that does, for up to an hour. A change of Overlap counts for
+// runs that begin after it.
+//
+// A schedule that no process declares is gone from the dashboard after 15 seconds.
+// What Redis knows of it, that it is paused included, is deleted when a Scheduler has
+// seen it undeclared for an hour: so a rollback within the hour goes on where it was.
+// While no Scheduler runs nothing is deleted.
+//
+// # Operation
+//
+// [Trigger] runs a schedule by hand, which is the only way for "never". [Pause] keeps
+// one from being run at its ticks and [Resume] lets it run again; what came meanwhile
+// is not caught up with. [List] tells the next ticks and the last run of each. The
+// program's command line does the same (see package cmd), and the dashboard has a page
+// of schedules, which shows a next tick in the year 9999 for those that have none.
+//
+// # What is not promised
+//
+// If Redis loses what it had acknowledged, in a fail-over or a crash, it may lose
+// pushed ticks, or the cursor together with them. A Scheduler that was running
+// remembers what it has seen to, and neither repeats nor makes up for it. A run may
+// begin late when workers are busy or away: CatchUp is about pushing, and Overlap
+// decides when it begins.
+//
+// In Redis, "queuerun:{schedules}:names" is the set of the schedules, and
+// "queuerun:{schedules}:schedule:<name>" has one: v, spec, overlap, from (only ticks
+// after it are pushed), declared, and paused. The cursor is the line of that name in
+// "asynq:{schedules}:lines". "queuerun:{schedules}:runs" has the job that is going on
+// and ":last" how the last one ended, by name, and ":leader" names the Scheduler that
+// leads. With a prefix the braces have "prefix:schedules".
 package scheduler

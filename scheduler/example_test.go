@@ -2,6 +2,7 @@ package scheduler_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -53,4 +54,35 @@ func ExampleScheduler() {
 	// Output:
 	// pulse every second 0
 	// <nil> <nil>
+}
+
+func ExampleCatchUp() {
+	invoice := func(ctx context.Context) error { return nil }
+	schedules := []scheduler.Schedule{
+		scheduler.New("invoices", "0 9 1 * *", invoice, scheduler.CatchUp(scheduler.Latest)), // better late than never
+		scheduler.New("hourly figures", "hourly", invoice, scheduler.CatchUp(scheduler.All(24)), scheduler.Overlap(scheduler.Queue)),
+		scheduler.New("wake-up call", "0 7 * * *", invoice, scheduler.CatchUp(scheduler.Skip)), // not at noon
+		scheduler.New("metrics", "every minute", invoice, scheduler.Jitter(20*time.Second), scheduler.Overlap(scheduler.Allow)),
+		scheduler.New("wrong", "every minute", invoice, scheduler.CatchUp(scheduler.Queue)),
+	}
+	fmt.Println(scheduler.Check(schedules))
+	// Output:
+	// schedule "wrong", spec "every minute": CatchUp(Queue): want Skip, Latest or All(max)
+}
+
+func ExampleTrigger() {
+	server, err := embedded.Start()
+	if err != nil {
+		panic(err)
+	}
+	defer server.Close()
+	rdb := server.Client()
+	defer rdb.Close()
+
+	// A program that shares the Redis, and not the declaration of its schedules.
+	ctx := jobs.NewClient(rdb).Context(context.Background())
+	_, err = scheduler.Trigger(ctx, "report")
+	fmt.Println(err, errors.Is(err, scheduler.ErrUnknown))
+	// Output:
+	// run schedule "report" by hand: no such schedule true
 }

@@ -2,19 +2,26 @@ package scheduler
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/queuerun/queuerun/jobs"
 )
 
-// minConcurrency is how many runs go on at the same time in one worker, at least.
-const minConcurrency = 16
+const (
+	// minConcurrency is how many runs go on at the same time in one worker, at least.
+	minConcurrency = 16
+
+	// While an older program runs beside a newer one its workers get ticks that they
+	// do not know, and give them to others, for some time.
+	foreignDelay = 5 * time.Second
+	foreignFor   = time.Hour
+)
 
 // Handler returns the handler of the built-in queue, which workers need to run the
-// ticks of the schedules. A run that fails is not retried: the next tick follows.
-// It stays in the queue's archive, where the dashboard shows it with its error.
+// ticks of the schedules. A run that fails, its retries used up if it has any, stays
+// in the queue's archive, where the dashboard shows it with its error.
 //
 // The functions' contexts carry the Run, and what the worker's context carries.
 // There is no current user.
@@ -25,33 +32,32 @@ func Handler(schedules []Schedule) jobs.Handler {
 		byName[s.name] = s
 		longest = max(longest, s.timeout)
 	}
-	handle := func(ctx context.Context, t tick) error {
+	handle := func(ctx context.Context, t tick) ([]byte, error) {
 		s, ok := byName[t.Name]
 		if !ok {
-			return fmt.Errorf("this program has no schedule %q", t.Name)
+			return nil, foreign(ctx, t)
 		}
-		return s.runAt(ctx, t)
+		return s.runTick(ctx, t)
 	}
-	return newQueue().Handle(handle,
-		jobs.Retries(0),
+	return jobs.HandleResult(newQueue(), handle,
+		jobs.RetriesOf(func(job jobs.Job) int {
+			if s, ok := byName[job.Params[scheduleParam]]; ok {
+				return s.retries
+			}
+			return math.MaxInt32
+		}),
 		// Each schedule has its own time-out, which ends a run before this one does.
 		jobs.Timeout(longest+time.Minute),
 		jobs.Concurrency(max(minConcurrency, 2*len(schedules))),
 	)
 }
 
-// runAt runs the function for a tick. As for any job, a run that passes its time-out
-// has failed, whatever it returns.
-func (s Schedule) runAt(ctx context.Context, t tick) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, jobs.ErrTimeout)
-	defer cancel()
-	ctx = context.WithValue(ctx, runKey{}, Run{Name: t.Name, Cron: t.Cron, ID: t.id(), At: t.at()})
-	err := s.run(ctx)
-	if ctx.Err() != nil && context.Cause(ctx) == jobs.ErrTimeout {
-		return fmt.Errorf("schedule %q: %w", s.name, errors.Join(fmt.Errorf("%w (%v)", jobs.ErrTimeout, s.timeout), err))
+// foreign is what becomes of a tick that this program does not know.
+func foreign(ctx context.Context, t tick) error {
+	err := fmt.Errorf("this program has no schedule %q", t.Name)
+	job, _ := jobs.FromContext(ctx)
+	if time.Since(job.QueuedAt) < foreignFor {
+		return jobs.RetryIn(err, foreignDelay)
 	}
-	if err != nil {
-		return fmt.Errorf("schedule %q: %w", s.name, err)
-	}
-	return nil
+	return jobs.Permanent(err)
 }

@@ -2,99 +2,185 @@ package scheduler
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/queuerun/queuerun/jobs"
 )
 
-// rounds is the state of a running Scheduler: which tick of each schedule comes next.
+// rounds is the state of a running Scheduler.
 type rounds struct {
 	*Scheduler
-	queue *jobs.Queue[tick]
-	next  []time.Time // by index of Schedules; zero: none
+	store
+	presence *presence
+	jobs     *jobs.Queue[tick]
+	plans    []*plan // of the schedules that have ticks
 }
 
-// round pushes the ticks that are due and returns the time until the next one. A
-// tick that could not be pushed stays due, and is tried until the one after it takes
-// its place.
+// plan is what this Scheduler intends with one schedule.
+type plan struct {
+	Schedule
+	done  time.Time // ticks up to this one have been seen to
+	start time.Time // when the next one is to be pushed; zero: to be found out, or none is left
+	over  bool      // none is left
+}
+
+func newRounds(s *Scheduler) *rounds {
+	r := &rounds{Scheduler: s, store: storeOf(s.Jobs), jobs: newQueue()}
+	r.presence = newPresence(s, r.store)
+	for _, schedule := range s.Schedules {
+		if schedule.ticks != nil {
+			r.plans = append(r.plans, &plan{Schedule: schedule})
+		}
+	}
+	return r
+}
+
+// round does what is to be done now, and returns the time until there is more.
+// Ticks that could not be pushed stay due.
 func (r *rounds) round(ctx context.Context) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, roundTimeout)
 	defer cancel()
-	clock, err := readClock(ctx, r.Redis)
+	if !r.presence.announced() { // The ticks are those after this.
+		if err := r.presence.announce(ctx); err != nil {
+			return 0, err
+		}
+	}
+	clock, err := r.readClock(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if r.next == nil {
-		r.start(clock.now())
-	}
 	// A later reading of this clock could be ahead of Redis' own if the machine's
 	// clock runs fast, so what is due was due when Redis answered.
-	now := clock.redis
-	var errs []error
-	for i, s := range r.Schedules {
-		if r.next[i].IsZero() || r.next[i].After(now) {
-			continue
-		}
-		due, next := newest(s.ticks, r.next[i], now)
-		if err := r.push(ctx, s, due, now); err != nil {
-			errs = append(errs, err)
-			r.next[i] = due
-			continue
-		}
-		r.next[i] = next
-	}
-	return r.untilNext(clock), errors.Join(errs...)
-}
-
-func (r *rounds) start(now time.Time) {
-	r.next = make([]time.Time, len(r.Schedules))
-	for i, s := range r.Schedules {
-		if s.ticks != nil {
-			r.next[i] = s.ticks.next(now)
+	if due := r.due(clock.redis); len(due) > 0 {
+		if err := r.see(ctx, due, clock.redis); err != nil {
+			return 0, err
 		}
 	}
+	if err := r.presence.beat(ctx); err != nil {
+		return 0, err
+	}
+	return r.untilNext(clock), nil
 }
 
-// newest returns the last tick from first on that is not after now, and the one
-// that follows it.
-func newest(t ticks, first, now time.Time) (due, next time.Time) {
-	due, next = first, t.next(first)
-	// A fixed interval can be skipped over at once; walking takes too long if the
-	// process was suspended for days.
-	if e, ok := t.(everyTicks); ok && !next.After(now) {
-		next = e.next(now)
-		return next.Add(-time.Duration(e)), next
+// due returns the plans whose next tick has come, by all that is known here.
+func (r *rounds) due(now time.Time) []*plan {
+	var due []*plan
+	for _, p := range r.plans {
+		if !p.over && !p.start.After(now) {
+			due = append(due, p)
+		}
 	}
-	for !next.IsZero() && !next.After(now) {
-		due, next = next, t.next(next)
-	}
-	return due, next
+	return due
 }
 
-// push makes the tick a job. Another scheduler may have done so before.
-func (r *rounds) push(ctx context.Context, s Schedule, due, now time.Time) error {
-	// Redis may have forgotten by now that another scheduler pushed it.
-	if late := now.Sub(due); late >= remembered-time.Minute {
-		r.logger().Warn("scheduler: tick is too late to be run", "schedule", s.name, "at", due, "late", late)
-		return nil
+// see looks what is really to be pushed of the plans, and pushes it. Others may
+// have done so before.
+func (r *rounds) see(ctx context.Context, due []*plan, now time.Time) error {
+	// All can do it, but one is enough.
+	if !r.presence.leads() && !sleep(ctx, followDelay) {
+		return ctx.Err()
 	}
-	t := tick{Name: s.name, Cron: s.spec, Unix: due.Unix()}
-	_, err := r.queue.Push(ctx, t, jobs.ID(t.id()), jobs.Retain(remembered))
-	if err != nil && !errors.Is(err, jobs.ErrDuplicate) {
-		return fmt.Errorf("push tick %v of schedule %q: %w", due, s.name, err)
+	names := make([]string, len(due))
+	for i, p := range due {
+		names[i] = p.name
+	}
+	records, err := r.read(ctx, names)
+	if err != nil {
+		return err
+	}
+	var push []jobs.Item[tick]
+	for i, p := range due {
+		ticks, err := r.look(p, records[i], now)
+		if err != nil {
+			return err
+		}
+		push = append(push, p.items(ticks)...)
+	}
+	if len(push) > 0 {
+		if err := r.push(ctx, push, now); err != nil {
+			return err
+		}
+	}
+	for i, p := range due {
+		p.settle(records[i], now)
 	}
 	return nil
 }
 
-// untilNext returns the time until the earliest tick.
+// look returns the ticks of a schedule that are to be pushed now.
+func (r *rounds) look(p *plan, known record, now time.Time) ([]time.Time, error) {
+	if !known.known { // Redis has lost it. It was there when this Scheduler began.
+		r.presence.lost()
+		return nil, fmt.Errorf("schedule %q is not known to Redis any more", p.name)
+	}
+	if !known.paused.IsZero() {
+		return nil, nil
+	}
+	ticks, dropped := p.due(p.after(known), now)
+	if dropped {
+		r.logger().Warn("scheduler: missed ticks are left out", "schedule", p.name, "after", p.after(known), "policy", p.catchUp.String())
+	}
+	return ticks, nil
+}
+
+// after is the time after which ticks are to be pushed. Redis may know less than
+// this process does, when it went back to an older state.
+func (p *plan) after(known record) time.Time {
+	if after := known.after(); after.After(p.done) {
+		return after
+	}
+	return p.done
+}
+
+// settle notes that the ticks up to now have been seen to.
+func (p *plan) settle(known record, now time.Time) {
+	p.done = p.after(known)
+	if newest := p.newest(now); newest.After(p.done) {
+		p.done = newest
+	}
+	if next := p.ticks.next(p.done); next.IsZero() {
+		p.over = true
+	} else {
+		p.start = p.Schedule.start(next)
+	}
+}
+
+// push makes jobs of the ticks, all together.
+func (r *rounds) push(ctx context.Context, items []jobs.Item[tick], now time.Time) error {
+	ids, err := r.jobs.PushEach(ctx, items)
+	if err != nil {
+		return fmt.Errorf("push ticks: %w", err)
+	}
+	var pushed []tick
+	for i, id := range ids {
+		if id != "" {
+			pushed = append(pushed, items[i].Payload)
+		}
+	}
+	r.presence.record(ctx, pushed, now)
+	return nil
+}
+
+// items are the jobs of ticks that are pushed together. If there are several,
+// because some were missed, they must not skip one another.
+func (s Schedule) items(ticks []time.Time) []jobs.Item[tick] {
+	serial := s.overlap == Queue || s.overlap == Skip && len(ticks) > 1
+	items := make([]jobs.Item[tick], len(ticks))
+	for i, at := range ticks {
+		t := tick{Name: s.name, Cron: s.spec, Unix: at.Unix()}
+		items[i] = jobs.Item[tick]{Payload: t, Options: append(t.options(serial, s.interval), jobs.Ascending(s.name, t.Unix))}
+	}
+	return items
+}
+
+// untilNext returns the time until there is something to do.
 func (r *rounds) untilNext(c clock) time.Duration {
-	wait := maxSleep
 	now := c.now()
-	for _, next := range r.next {
-		if !next.IsZero() {
-			wait = min(wait, next.Sub(now))
+	wait := r.presence.untilBeat()
+	for _, p := range r.plans {
+		if !p.over {
+			wait = min(wait, p.start.Sub(now))
 		}
 	}
 	// Redis' clock is read in microseconds; a timer that ends within the same one as

@@ -19,27 +19,17 @@ const (
 // Schedule is a function and the times at which it runs. New makes one; cmd.App
 // and Scheduler take them.
 type Schedule struct {
-	name    string
-	spec    string
-	ticks   ticks // nil: never
-	run     func(context.Context) error
-	timeout time.Duration
-	err     error
-}
-
-// Option changes how a schedule runs.
-type Option func(*Schedule)
-
-// Timeout is how long one run may take before its context is cancelled. It must
-// be positive. Without it a run may take 5 minutes, or the shortest interval of the
-// schedule if that is less.
-func Timeout(d time.Duration) Option {
-	return func(s *Schedule) {
-		s.timeout = d
-		if d <= 0 && s.err == nil {
-			s.err = s.wrong(fmt.Errorf("the time-out %v is not positive", d))
-		}
-	}
+	name     string
+	spec     string
+	ticks    ticks         // nil: never
+	interval time.Duration // the shortest between two ticks; 0 without ticks
+	run      func(context.Context) error
+	timeout  time.Duration
+	retries  int
+	jitter   time.Duration
+	catchUp  Policy
+	overlap  Policy
+	err      error
 }
 
 // New declares a schedule: run is called in a worker at every tick of spec. The
@@ -49,17 +39,17 @@ func Timeout(d time.Duration) Option {
 // New never panics. What is wrong with a schedule is told by Err, and keeps the
 // program that has it from starting.
 func New(name, spec string, run func(context.Context) error, opts ...Option) Schedule {
-	s := Schedule{name: name, spec: spec, run: run, timeout: maxTimeout}
+	s := Schedule{name: name, spec: spec, run: run, timeout: maxTimeout, catchUp: latestWithinInterval, overlap: Skip}
 	switch parsed, err := parse(spec); {
 	case checkName(name) != nil:
-		s.err = s.wrong(checkName(name))
+		s.fail(checkName(name))
 	case err != nil:
-		s.err = s.wrong(err)
+		s.fail(err)
 	case run == nil:
-		s.err = s.wrong(errors.New("its function is nil"))
+		s.fail(errors.New("its function is nil"))
 	case parsed != nil:
-		s.ticks = parsed
-		s.timeout = min(maxTimeout, shortestInterval(parsed))
+		s.ticks, s.interval = parsed, shortestInterval(parsed)
+		s.timeout = min(maxTimeout, s.interval)
 	}
 	for _, opt := range opts {
 		opt(&s)
@@ -97,8 +87,11 @@ func Check(schedules []Schedule) error {
 	return nil
 }
 
-func (s Schedule) wrong(err error) error {
-	return fmt.Errorf("schedule %q, spec %q: %w", s.name, s.spec, err)
+// fail notes the first thing that is wrong.
+func (s *Schedule) fail(err error) {
+	if s.err == nil {
+		s.err = fmt.Errorf("schedule %q, spec %q: %w", s.name, s.spec, err)
+	}
 }
 
 func checkName(name string) error {

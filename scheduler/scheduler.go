@@ -10,12 +10,9 @@ import (
 )
 
 const (
-	// maxSleep bounds the wait for the next tick, because a process that is
-	// suspended, or whose clock runs slowly, would sleep past it.
-	maxSleep = 10 * time.Second
-
-	// retryDelay is the wait after Redis failed.
-	retryDelay = time.Second
+	// retryDelay is the wait after Redis failed, at first; it doubles up to the other.
+	retryDelay    = 50 * time.Millisecond
+	maxRetryDelay = time.Second
 
 	// roundTimeout is how long one look at the clock and the pushes after it may take.
 	roundTimeout = 10 * time.Second
@@ -25,10 +22,11 @@ const (
 // worker with Handler runs it. Any number of Schedulers may run side by side, and
 // each tick is run once. Fill the fields and call Run.
 type Scheduler struct {
-	// Redis is asked for the time. It is required.
+	// Redis is asked for the time, and has what is known of the schedules. It is
+	// required, and the one that Jobs pushes to.
 	Redis redis.UniversalClient
 
-	// Jobs pushes the ticks. It is required.
+	// Jobs pushes the ticks; its prefix is that of all keys. It is required.
 	Jobs *jobs.Client
 
 	// Schedules are the schedules. Their names must differ.
@@ -36,16 +34,21 @@ type Scheduler struct {
 
 	// Logger receives what goes wrong. Nil means slog.Default().
 	Logger *slog.Logger
+
+	local func() time.Time // the machine's clock, if not time.Now
+	every time.Duration    // between beats, if not beatEvery
 }
 
-// Run pushes ticks until ctx is done, then returns nil. The ticks are those after
-// its first look at Redis' clock. It returns an error at once when something is
-// wrong with the schedules. While Redis is away it keeps trying.
+// Run pushes ticks until ctx is done, then returns nil. Which ticks of the time
+// before are run says CatchUp. It returns an error at once when something is wrong
+// with the schedules. While Redis is away it keeps trying.
 func (s *Scheduler) Run(ctx context.Context) error {
 	if err := Check(s.Schedules); err != nil {
 		return err
 	}
-	r := rounds{Scheduler: s, queue: newQueue()}
+	r := newRounds(s)
+	defer r.presence.leave(ctx)
+	delay := retryDelay
 	for {
 		wait, err := r.round(s.Jobs.Context(ctx))
 		if ctx.Err() != nil {
@@ -53,7 +56,9 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		}
 		if err != nil {
 			s.logger().Warn("scheduler: trying again", "error", err)
-			wait = retryDelay
+			wait, delay = delay, min(2*delay, maxRetryDelay)
+		} else {
+			delay = retryDelay
 		}
 		if !sleep(ctx, wait) {
 			return nil

@@ -169,22 +169,3 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		}
 	}
 }
-
-func TestNewestMissedTick(t *testing.T) {
-	now := at("2026-03-04T10:00:30Z")
-	for _, test := range []struct{ spec, first, due, next string }{
-		{"* * * * *", "2026-03-04T10:00:00Z", "2026-03-04T10:00:00Z", "2026-03-04T10:01:00Z"},
-		{"* * * * *", "2026-03-04T09:00:00Z", "2026-03-04T10:00:00Z", "2026-03-04T10:01:00Z"},
-		{"every 15 seconds", "2026-03-04T10:00:30Z", "2026-03-04T10:00:30Z", "2026-03-04T10:00:45Z"},
-		{"every second", "2016-03-04T09:00:00Z", "2026-03-04T10:00:30Z", "2026-03-04T10:00:31Z"},
-	} {
-		ticks, err := parse(test.spec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		due, next := newest(ticks, at(test.first), now)
-		if !due.Equal(at(test.due)) || !next.Equal(at(test.next)) {
-			t.Errorf("%s from %s: got %v and %v, want %s and %s", test.spec, test.first, due, next, test.due, test.next)
-		}
-	}
-}

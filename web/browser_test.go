@@ -25,6 +25,7 @@ func TestDashboardInABrowser(t *testing.T) {
 		{"a waiting job", testWaiting},
 		{"a running job", testRunning},
 		{"below /monitoring", testBelowMonitoring},
+		{"schedules", testSchedules},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -1,10 +1,15 @@
 -- Stores jobs and puts them in line, in place of asynq's enqueue and schedule.
 -- KEYS  the pusher's memory
--- ARGV  token of this push, "again" when the reply to it was lost, group ("" in a standard queue),
---       "" for at once, "in" or "at", ms of that, ms to remember dedupe ids, then id, message and
---       dedupe key ("" for none) of each job; then prefix, channel, since
--- Returns the id of each job that is in the queue now, or "" where another one has the id.
-local token, again, group, when, ms, remember = unpack(ARGV, 1, 6)
+-- ARGV  token of this push, "again" when the reply to it was lost, "each" when every job has a place
+--       of its own, the place of all jobs, then id, message and dedupe key ("" for none) of each job,
+--       and its place if so; then prefix, channel, since
+-- A place is: group ("" for none), "" for at once, "in" or "at", ms of that, ms to remember the dedupe
+-- id, ascending line ("" for none), number in it.
+-- Returns the id of each job that is in the queue now, or "" where another one has the id or the line
+-- has come as far.
+local token, again = ARGV[1], ARGV[2]
+local group, when, ms, remember, line, number = unpack(ARGV, 4, 9)
+local lines = prefix .. "lines"
 
 -- The job may be done and forgotten when its push is repeated. So a pusher's
 -- last push is remembered by itself.
@@ -34,6 +39,13 @@ local function store(id, msg, dedupe)
 	if redis.call("EXISTS", key) == 1 then
 		return ""
 	end
+	if line ~= "" then
+		local last = redis.call("HGET", lines, line)
+		if last and tonumber(last) >= tonumber(number) then
+			return ""
+		end
+		redis.call("HSET", lines, line, number)
+	end
 	if dedupe ~= "" then
 		redis.call("SET", dedupe, id, "PX", remember)
 	end
@@ -50,7 +62,11 @@ local function store(id, msg, dedupe)
 end
 
 local ids, stored = {}, false
-for i = 7, #ARGV - 3, 3 do
+local fields = ARGV[3] == "each" and 9 or 3
+for i = 10, #ARGV - 3, fields do
+	if fields == 9 then
+		group, when, ms, remember, line, number = unpack(ARGV, i + 3, i + 8)
+	end
 	ids[#ids + 1] = store(ARGV[i], ARGV[i + 1], ARGV[i + 2])
 	stored = stored or ids[#ids] == ARGV[i]
 end

@@ -1,0 +1,7 @@
+-- Lets another scheduler lead.
+-- KEYS  leader
+-- ARGV  this scheduler
+if redis.call("GET", KEYS[1]) == ARGV[1] then
+	redis.call("DEL", KEYS[1])
+end
+return 1

@@ -1,0 +1,14 @@
+-- Pauses a schedule, or lets it go on. What was due meanwhile is not caught up with.
+-- KEYS  schedule
+-- ARGV  "pause" or "resume"
+-- Returns 1, or 0 when there is no such schedule.
+if redis.call("EXISTS", KEYS[1]) == 0 then
+	return 0
+end
+local seconds = redis.call("TIME")[1]
+if ARGV[1] == "pause" then
+	redis.call("HSETNX", KEYS[1], "paused", seconds)
+elseif redis.call("HDEL", KEYS[1], "paused") == 1 then
+	redis.call("HSET", KEYS[1], "from", seconds)
+end
+return 1
