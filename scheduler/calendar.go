@@ -120,7 +120,7 @@ func (c calendar) timeOfDay(hour, minute, second int) (h, m, s int, ok bool) {
 			minute, second = 0, 0
 		}
 		for m := from(c.minute, minute); m < 60; m = from(c.minute, m+1) {
-			if m > minute || h > hour {
+			if m > minute {
 				second = 0
 			}
 			if s := from(c.second, second); s < 60 {

@@ -24,6 +24,8 @@ func TestClocksThatChange(t *testing.T) {
 			[]string{"2026-10-24T23:30:00Z", "2026-10-25T00:30:00Z", "2026-10-25T02:30:00Z"}},
 		{"every hour goes on", "TZ=Europe/Berlin 30 * * * *", "2026-10-24T23:00:00Z",
 			[]string{"2026-10-24T23:30:00Z", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:30:00Z"}},
+		{"so does a range with a step", "TZ=Europe/Berlin 30 1-3/1 * * *", "2026-10-24T23:00:00Z",
+			[]string{"2026-10-24T23:30:00Z", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:30:00Z"}},
 		{"so does every second hour", "TZ=America/New_York 0 */1 * * *", "2026-11-01T04:30:00Z",
 			[]string{"2026-11-01T05:00:00Z", "2026-11-01T06:00:00Z", "2026-11-01T07:00:00Z"}},
 		{"every hour has no extra run after a gap", "TZ=America/New_York 0 * * * *", "2026-03-08T05:30:00Z",
