@@ -25,7 +25,8 @@ func (c calendar) fields() string { return c.text }
 // which it runs evenly. A time that a change skips is at the end of the gap; one that
 // comes twice is the first of the two, unless the hours go on and on.
 func (c calendar) next(t time.Time) time.Time {
-	for since := t; ; {
+	last := t.AddDate(maxYears, 0, 0)
+	for since := t; since.Before(last); {
 		begin, end := since.In(c.zone).ZoneBounds()
 		offset := offsetAt(since, c.zone)
 		after := wallClock(since, offset)
@@ -33,8 +34,7 @@ func (c calendar) next(t time.Time) time.Time {
 			before := offsetAt(begin.Add(-time.Second), c.zone)
 			was, is := wallClock(begin, before), wallClock(begin, offset)
 			if begin.After(t) {
-				skipped := c.matching(was.Add(-time.Second))
-				if !skipped.IsZero() && skipped.Before(is) {
+				if !c.matching(was.Add(-time.Second), is).IsZero() {
 					return begin.UTC()
 				}
 				after = is.Add(-time.Second)
@@ -43,23 +43,15 @@ func (c calendar) next(t time.Time) time.Time {
 				after = was.Add(-time.Second)
 			}
 		}
-		wall := c.matching(after)
-		if wall.IsZero() {
-			return time.Time{}
+		if end.IsZero() || end.After(last) {
+			end = last
 		}
-		tick := wall.Add(-time.Duration(offset) * time.Second)
-		if end.IsZero() || tick.Before(end) {
-			return tick
+		if wall := c.matching(after, wallClock(end, offset)); !wall.IsZero() {
+			return wall.Add(-time.Duration(offset) * time.Second)
 		}
 		since = end
-		// Nothing matches before that time, whatever the clock does meanwhile.
-		if far := tick.Add(-2 * 24 * time.Hour); far.After(end) {
-			since = far
-			if begin, _ := far.In(c.zone).ZoneBounds(); begin.After(end) {
-				since = begin
-			}
-		}
 	}
+	return time.Time{}
 }
 
 // offsetAt is how many seconds the zone is ahead of UTC.
@@ -77,26 +69,34 @@ func wallClock(t time.Time, offset int) time.Time {
 // comes every 28 years, or 40 when a century has no such day.
 const maxYears = 41
 
-// matching returns the first time after a time that matches, by a clock that runs
-// evenly, or the zero time if none does.
-func (c calendar) matching(after time.Time) time.Time {
+// matching returns the first time after a time and before another one that matches,
+// by a clock that runs evenly, or the zero time if none does.
+func (c calendar) matching(after, before time.Time) time.Time {
 	t := after.Add(time.Second)
-	last := t.Year() + maxYears
 	year, month, day := t.Date()
 	hour, minute, second := t.Clock()
-	for year <= last {
-		if c.month&(1<<uint(month)) == 0 {
-			year, month, day = time.Date(year, month+1, 1, 0, 0, 0, 0, time.UTC).Date()
-			hour, minute, second = 0, 0, 0
-			continue
-		}
-		if c.matchesDay(year, month, day) {
-			if h, m, s, ok := c.timeOfDay(hour, minute, second); ok {
-				return time.Date(year, month, day, h, m, s, 0, time.UTC)
+	for date := t; date.Before(before); {
+		switch {
+		case c.month&(1<<uint(month)) == 0:
+			date = time.Date(year, month+1, 1, 0, 0, 0, 0, time.UTC)
+		default:
+			if c.matchesDay(year, month, day) {
+				if h, m, s, ok := c.timeOfDay(hour, minute, second); ok {
+					return earlier(time.Date(year, month, day, h, m, s, 0, time.UTC), before)
+				}
 			}
+			date = time.Date(year, month, day+1, 0, 0, 0, 0, time.UTC)
 		}
-		year, month, day = time.Date(year, month, day+1, 0, 0, 0, 0, time.UTC).Date()
+		year, month, day = date.Date()
 		hour, minute, second = 0, 0, 0
+	}
+	return time.Time{}
+}
+
+// earlier returns t if it is before a time, and else the zero time.
+func earlier(t, before time.Time) time.Time {
+	if t.Before(before) {
+		return t
 	}
 	return time.Time{}
 }

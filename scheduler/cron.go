@@ -190,10 +190,7 @@ func weekdayNumber(s string) (uint, bool) {
 	return uint(max(i, 0)), i >= 0
 }
 
-var (
-	weekdays = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
-	months   = []string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}
-)
+var weekdays = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
 func text(words []word) string {
 	texts := make([]string, len(words))

@@ -30,6 +30,8 @@ func TestClocksThatChange(t *testing.T) {
 			[]string{"2026-11-01T05:00:00Z", "2026-11-01T06:00:00Z", "2026-11-01T07:00:00Z"}},
 		{"every hour has no extra run after a gap", "TZ=America/New_York 0 * * * *", "2026-03-08T05:30:00Z",
 			[]string{"2026-03-08T06:00:00Z", "2026-03-08T07:00:00Z", "2026-03-08T08:00:00Z"}},
+		{"the first hour of a day that comes twice after the last match", "TZ=Asia/Beirut 0 * * oct sat", "2017-10-28T20:00:00Z",
+			[]string{"2017-10-28T21:00:00Z", "2018-10-05T21:00:00Z"}},
 		{"from within the repeated hour", "TZ=Europe/Berlin 30 2 * * *", "2026-10-25T01:10:00Z",
 			[]string{"2026-10-26T01:30:00Z"}},
 		{"a midnight that is skipped", "TZ=America/Sao_Paulo daily", "2018-11-03T12:00:00Z",
