@@ -57,10 +57,16 @@ func (o *office) open(handle func(context.Context, mail) error) {
 	if handle == nil {
 		handle = o.write
 	}
+	o.openWith(mails.Handle(handle))
+}
+
+// openWith runs a worker with other handlers.
+func (o *office) openWith(handlers ...jobs.Handler) {
+	o.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var working sync.WaitGroup
 	working.Go(func() {
-		w := &jobs.Worker{Redis: o.rdb, Logger: quiet, Handlers: []jobs.Handler{mails.Handle(handle)}}
+		w := &jobs.Worker{Redis: o.rdb, Logger: quiet, Handlers: handlers}
 		if err := w.Run(ctx); err != nil {
 			o.t.Errorf("worker: %v", err)
 		}
