@@ -30,12 +30,13 @@ func (h *hub) call(ctx context.Context, handle func(context.Context) error, tell
 			h.log.Error("socket: handler panicked", "panic", v, "stack", string(debug.Stack()))
 			err = errPanic
 		}
-		late := !stop()
-		if late {
+		// A handler that waits for its context may return before tell is called.
+		over := errors.Is(context.Cause(ctx), ErrTimeout)
+		if !stop() {
 			<-told
+			over = errors.Is(context.Cause(ctx), ErrTimeout)
 		}
-		// A handler may return its context's error before tell could be called.
-		if (late || err != nil) && errors.Is(context.Cause(ctx), ErrTimeout) {
+		if over {
 			err = timedOut
 		}
 	}()

@@ -28,7 +28,8 @@ func fallbackID(user string) string {
 }
 
 // ErrElse: Else was used with a message that is for no user or that another may
-// take the place of, with a queue that cannot delay its jobs, or with no time.
+// take the place of, with a queue that cannot delay its jobs, with no time, or
+// twice.
 var ErrElse = errors.New("socket: Else is not possible here")
 
 // Else pushes payload to a queue unless a device of the user acknowledges the
@@ -55,6 +56,8 @@ func Else[T any](queue *jobs.Queue[T], payload T, d time.Duration) SendOption {
 			o.fail(fmt.Errorf("%w: queue %q delays no job", ErrElse, queue.Name()))
 		case d < time.Millisecond:
 			o.fail(fmt.Errorf("%w: within %v, want a millisecond at least", ErrElse, d))
+		case o.fallback != nil:
+			o.fail(fmt.Errorf("%w: a message has one fallback", ErrElse))
 		}
 		o.fallback = &fallback{queue.Name(), func(ctx context.Context, id string) error {
 			_, err := queue.Push(ctx, payload, jobs.In(d), jobs.ID(id))

@@ -25,7 +25,7 @@ import (
 // The tests of whole processes run this test binary again, as a socket server
 // or a worker that is configured by its environment.
 const (
-	roleVariable   = "SOCKET_TEST_ROLE"   // "socket", "worker", "clients", "sender" or "herd"
+	roleVariable   = "SOCKET_TEST_ROLE"   // "socket", "worker", "clients", "sender", "mailer" or "herd"
 	redisVariable  = "SOCKET_TEST_REDIS"  // address
 	senderVariable = "SOCKET_TEST_SENDER" // address of the Redis that Send goes through
 	failVariable   = "SOCKET_TEST_FAIL"   // how many in a hundred presence handlers fail
@@ -69,6 +69,8 @@ func processMain(role string) int {
 		err = clientsMain()
 	case "sender":
 		err = senderMain(ctx, rdb)
+	case "mailer":
+		err = mailerMain(ctx, rdb)
 	case "herd":
 		err = herdMain(ctx)
 	default:

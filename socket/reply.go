@@ -29,9 +29,13 @@ func (a *answer) take() bool {
 // Reply answers the message whose handler is running: a client that made a
 // request gets v as its result, and a client that did not gets v as a message;
 // in both cases on this connection only. A second Reply to a request returns
-// ErrReplied, and so does one after the handler's time-out. Outside OnMessage it
-// returns ErrNobody. A request whose handler returns without a Reply is answered
-// with nothing, or with the handler's error.
+// ErrReplied, and so does one after the handler's time-out, or after the handler
+// has returned. Where no message is handled it returns ErrNobody, and ErrClosed
+// when the connection is gone. A request whose handler returns without a Reply is
+// answered with nothing, or with the handler's error.
+//
+// A reply is in order with what is sent to this connection alone. It does not go
+// through Redis, and so may overtake what was sent to the user before.
 func Reply[T any](ctx context.Context, v T) error {
 	f, err := encode(v)
 	if err != nil {
