@@ -30,18 +30,23 @@ func (c calendar) next(t time.Time) time.Time {
 		begin, end := since.In(c.zone).ZoneBounds()
 		offset := offsetAt(since, c.zone)
 		after := wallClock(since, offset)
+		if since.After(t) {
+			after = after.Add(-time.Second)
+		}
 		if !begin.IsZero() {
 			before := offsetAt(begin.Add(-time.Second), c.zone)
 			was, is := wallClock(begin, before), wallClock(begin, offset)
-			if begin.After(t) {
-				if !c.matching(was.Add(-time.Second), is).IsZero() {
-					return begin.UTC()
-				}
-				after = is.Add(-time.Second)
+			if begin.After(t) && !c.matching(was.Add(-time.Second), is).IsZero() {
+				return begin.UTC()
 			}
 			if !c.everyHour && was.After(is) && after.Before(was) {
 				after = was.Add(-time.Second)
 			}
+		}
+		if !end.IsZero() && !end.After(since) {
+			// Past the changes that a zone's table lists, ZoneBounds takes every year for
+			// one of 365 days: on the last day of a leap year the period has ended already.
+			end = since.Add(time.Hour)
 		}
 		if end.IsZero() || end.After(last) {
 			end = last

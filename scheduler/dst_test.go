@@ -42,6 +42,10 @@ func TestClocksThatChange(t *testing.T) {
 			[]string{"2026-04-04T14:45:00Z", "2026-04-05T15:15:00Z"}},
 		{"a whole day", "TZ=Pacific/Apia 0 9 * * *", "2011-12-29T18:00:00Z",
 			[]string{"2011-12-29T19:00:00Z", "2011-12-30T10:00:00Z", "2011-12-30T19:00:00Z"}},
+		{"the last day of a leap year that no zone's table lists", "TZ=America/New_York daily", "2040-12-30T12:00:00Z",
+			[]string{"2040-12-31T05:00:00Z", "2041-01-01T05:00:00Z", "2041-01-02T05:00:00Z"}},
+		{"and who looks beyond it", "TZ=America/New_York yearly", "2040-02-01T00:00:00Z",
+			[]string{"2041-01-01T05:00:00Z", "2042-01-01T05:00:00Z"}},
 		{"a midnight that comes twice", "TZ=America/Sao_Paulo 30 23 * * *", "2018-02-17T12:00:00Z",
 			[]string{"2018-02-18T01:30:00Z", "2018-02-19T02:30:00Z"}},
 	} {

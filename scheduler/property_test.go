@@ -200,3 +200,21 @@ func compareOverChanges(t *testing.T, specs, firstYear, years int) {
 func TestRandomSpecsInUTC(t *testing.T) { compareInUTC(t, 30, 1) }
 
 func TestRandomSpecsWhenClocksChange(t *testing.T) { compareOverChanges(t, 10, 2015, 4) }
+
+// Past the changes that a zone's table lists, package time is wrong about the last
+// day of a leap year.
+func TestRandomSpecsAtTheEndOfLeapYears(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 3))
+	for _, name := range zones {
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for year := 2036; year <= 2096; year += 20 {
+			for range 10 {
+				begin := time.Date(year, time.December, 30, 6, 0, 0, 0, time.UTC)
+				newRandomSpec(r, name).compare(t, begin, begin.Add(72*time.Hour), zone)
+			}
+		}
+	}
+}
