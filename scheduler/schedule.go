@@ -107,11 +107,12 @@ func checkName(name string) error {
 }
 
 // shortestInterval returns the shortest time between two ticks that follow one
-// another. A cron spec has its close ticks within an hour, so the first 61 show it.
+// another: of the first 61, and of all on the first day.
 func shortestInterval(t ticks) time.Duration {
 	shortest := maxInterval
 	last := t.next(reference)
-	for range 61 {
+	end := last.Add(24 * time.Hour)
+	for n := 0; shortest > time.Second && (n < 61 || last.Before(end)); n++ {
 		tick := t.next(last)
 		shortest = min(shortest, tick.Sub(last))
 		last = tick
