@@ -64,7 +64,7 @@ return number`)
 var memberScript = newScript(`
 local number = redis.call('HGET', KEYS[1], ARGV[1])
 if not number or tonumber(number) < tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
-return string.sub(redis.call('GET', KEYS[2]) or '', 1, ARGV[3])`)
+return string.sub(redis.call('GET', KEYS[2]) or '', 1, tonumber(ARGV[3]))`)
 
 // completeJoinScript completes a membership and returns "joined" and the user's
 // servers. When it has ended meanwhile, it returns only "left", or "offline".
