@@ -63,7 +63,7 @@ func (o *office) open(handle func(context.Context, mail) error) {
 // openWith runs a worker with other handlers.
 func (o *office) openWith(handlers ...jobs.Handler) {
 	o.t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(o.ctx)
 	var working sync.WaitGroup
 	working.Go(func() {
 		w := &jobs.Worker{Redis: o.rdb, Logger: quiet, Handlers: handlers}
