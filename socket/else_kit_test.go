@@ -129,19 +129,11 @@ func (r resumer) expectElse(text string) (token, at string) {
 	return m.Ack, m.At
 }
 
+// acknowledge returns when the server has answered.
 func (r resumer) acknowledge(token string) {
 	r.t.Helper()
 	r.say(`{"ack":` + quote(token) + `}`)
-}
-
-// sync returns when the server has dealt with all that the client said before: it
-// answers errors of messages in their order.
-func (r resumer) sync() {
-	r.t.Helper()
-	r.say(`{"id":1,"text":"sync"}`)
-	if m := r.receive(); m.ID != 1 {
-		r.t.Fatalf("received %+v, want the reply", m)
-	}
+	r.expectFrame(`{"acked":` + quote(token) + `}`)
 }
 
 // job returns what is known of a fallback by its token.

@@ -21,7 +21,8 @@ import (
 //	{"data":…}          a message; before the connection is accepted, for
 //	                    Authenticate once more
 //	{"data":…,"id":7}   a request, whose one reply has the same id, a positive integer
-//	{"ack":"token"}     the application has the message that carried the token
+//	{"ack":"token"}     the application has the message that carried the token; to be
+//	                    said again on the next connection unless it was answered
 //	{}                  a sign of life, with which heartbeats are answered
 //
 // The server sends
@@ -35,6 +36,7 @@ import (
 //	{"at":"p","data":…} a message; with "on" of another channel than the user's,
 //	                    without "at" of Ephemeral, with "ack" of Else
 //	{"id":7,"data":…}   the reply to a request: a payload, none, or "error"
+//	{"acked":"token"}   the answer to an acknowledgement
 //	{"error":"…"}       an error that belongs to no request
 //	{"missed":"#room","at":"p"}   messages of a channel are lost for the client
 //	{"joined":"#room","at":"p"}, {"left":"#room"}   the channels have changed

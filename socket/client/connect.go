@@ -136,6 +136,7 @@ func (r *run) accept(l *link, h *hello) *welcome {
 			r.settle(f, answer{err: ErrTooBig})
 		}
 	}
+	r.acknowledgeAgain()
 	r.moved()
 	r.state, r.link = Connected, l
 	l.accepted, l.heartbeat, l.spoke = true, beat, l.began

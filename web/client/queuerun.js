@@ -20,6 +20,9 @@ const longestAdvice = 3_600_000;
 // for gone at once; after any other it waits for the next link.
 const givenUp = 4900;
 
+// How many acknowledgements wait for the server's answer; an old server gives none.
+const maxUnacked = 1000;
+
 // The silence that ends a link whose server does not say how often it speaks.
 const defaultPatience = 35_000;
 
@@ -332,7 +335,7 @@ export class Client extends EventTarget {
   #waitingBytes = 0;
   #requests = new Map(); // by id
   #lastID = 0;
-  #acks = []; // that became due while there was no link
+  #unacked = new Set(); // tokens that are due and that the server has not answered
 
   constructor(options = {}) {
     super();
@@ -461,12 +464,15 @@ export class Client extends EventTarget {
         else this.#fail(error);
       }
     }
-    for (const ack of this.#acks.splice(0)) this.#acknowledge(ack);
+    // What was written to a link that was dead is to be said again.
+    for (const ack of this.#unacked) this.#link.send(JSON.stringify({ ack }));
   }
 
   #acknowledge(ack) {
+    if (this.#state === "closed") return;
+    this.#unacked.add(ack);
+    if (this.#unacked.size > maxUnacked) this.#unacked.delete(this.#unacked.values().next().value);
     if (this.#online) this.#link.send(JSON.stringify({ ack }));
-    else if (this.#state !== "closed") this.#acks.push(ack);
   }
 
   // -------------------------------------------------------------- coming in
@@ -478,6 +484,7 @@ export class Client extends EventTarget {
     else if (header.missed !== undefined) this.#missed(header);
     else if (header.joined !== undefined) this.#joined(header);
     else if (header.left !== undefined) this.#left(header);
+    else if (header.acked !== undefined) this.#unacked.delete(header.acked);
     else if (header.reconnect) this.#advice = Math.min(Math.max(Number(header.reconnect.after) || 0, 0), longestAdvice);
     else if (header.error !== undefined) this.#fail(new ServerError((this.#complaint = header.error)));
     else if (Object.keys(header).length === 0) link.send("{}");
@@ -663,7 +670,7 @@ export class Client extends EventTarget {
     for (const request of [...this.#requests.values()]) request.reject(error);
     this.#waiting.clear();
     this.#waitingBytes = 0;
-    this.#acks = [];
+    this.#unacked.clear();
     this.#emit("state", this.#condition({ code, reason }));
     if (code !== 1000) this.#fail(error);
   }
