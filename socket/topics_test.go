@@ -199,6 +199,49 @@ func TestWhoIsOfflineIsInNoTopic(t *testing.T) {
 	})
 }
 
+// Whatever happens between the steps of a Join, and if its process then dies: who is
+// offline is in no topic.
+func TestAJoinThatWasOvertaken(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		s := serve(t, &Server{Redis: rdb, OfflineAfter: -1, Handlers: Handlers{OnConnect: byQuery}})
+		for _, step := range []script{memberScript, completeJoinScript} {
+			d := dialResumer(t, s.URL+"?user=ada")
+			d.connect(nil)
+			died := false
+			dying := intercepted(t, rdb, func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+				switch {
+				case runs(cmd, step): // once or, for a Redis that does not know the script, twice
+					d.Close()
+					redistest.Eventually(t, patience, "ada to be in no server's set", func() bool {
+						return rdb.Exists(ctx, newKeyspace("").users(s.current().current.Load().server)).Val() == 0
+					})
+					died = true
+				case died:
+					cmd.SetErr(refusal("the process has died"))
+					return cmd.Err()
+				}
+				return next(ctx, cmd)
+			})
+			if err := Join(as(dying, "ada"), "room"); err == nil {
+				t.Error("Join of a process that died returned nil")
+			}
+			if got := members(t, rdb, "room"); len(got) > 0 {
+				t.Errorf("members %q, want none", got)
+			}
+			again := dialResumer(t, s.URL+"?user=ada") // who may join anew
+			again.connect(nil)
+			join(t, rdb, "room", "ada")
+			again.expectJoined("room")
+			if got := members(t, rdb, "room"); !slices.Equal(got, []string{"ada"}) {
+				t.Errorf("members %q, want ada", got)
+			}
+			again.Close()
+			expectMembers(t, rdb, "room")
+			redistest.Eventually(t, patience, "ada to be offline", func() bool { return !online(t, outside(rdb), "ada") })
+		}
+	})
+}
+
 func TestOnOnlineMayJoin(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
 		h := Handlers{OnConnect: byQuery, OnOnline: func(ctx context.Context, _ string) error { return Join(ctx, "room") }}
