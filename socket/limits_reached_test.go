@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/queuerun/queuerun/jobs/redistest"
+	"github.com/queuerun/queuerun/socket/client"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -135,6 +136,41 @@ func TestAClientOfTheProtocolThatSendsTooFastIsClosed(t *testing.T) {
 		calm.ask(1, "another device is not concerned")
 		calm.expectFrame(`{"id":1,"text":"another device is not concerned"}`)
 	})
+}
+
+// A client that comes back with more than it may send at once sends it in time.
+func TestAClientWithAFullBufferIsNotTooFast(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		const messages = 60
+		got := make(chan string, messages)
+		s := serve(t, &Server{Redis: rdb, MaxRate: 100, MaxBurst: 10, Handlers: Handlers{OnConnect: byQuery,
+			OnMessage: Text(func(_ context.Context, text string) error { got <- text; return nil })}})
+		c := &client.Client{URL: s.URL + "?user=ada", Logger: quiet}
+		c.OnDisconnected = func(_ context.Context, err error, _ time.Duration) { t.Errorf("disconnected: %v", err) }
+		for i := range messages {
+			if err := c.Send(t.Context(), fmt.Sprint(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		runClient(t, c)
+		for i := range messages {
+			if text := <-got; text != fmt.Sprint(i) {
+				t.Fatalf("the server got %q, want %d", text, i)
+			}
+		}
+	})
+}
+
+func TestAClientIsToldHowFastItMaySend(t *testing.T) {
+	for want, s := range map[string]*Server{
+		"0 0": {}, "10 10": {MaxRate: 10}, "10 3": {MaxRate: 10, MaxBurst: 3}, "0.5 1": {MaxRate: 0.5}, "3 3": {MaxRate: 3},
+	} {
+		s.Redis = redistest.Embedded(t)
+		hello := dialResumer(t, serve(t, s).URL).connect(nil)
+		if got := fmt.Sprintf("%.3g %d", hello.MaxRate, hello.MaxBurst); got != want {
+			t.Errorf("MaxRate %v, MaxBurst %v: told %s, want %s", s.MaxRate, s.MaxBurst, got, want)
+		}
+	}
 }
 
 func TestOneTooManyClientOfTheProtocol(t *testing.T) {

@@ -32,7 +32,10 @@ import (
 //	                    named positions: whether it could be brought up to date in all
 //	                    of them, with "lost", the channels in which it could not;
 //	                    "heartbeat" and "timeout", in milliseconds; "maxMessage", in
-//	                    bytes. What the client missed follows.
+//	                    bytes; if they are limited, "maxRate", how many frames the
+//	                    client may send in a second on average, this first one and
+//	                    signs of life among them, and "maxBurst", how many at once.
+//	                    What the client missed follows.
 //	{"at":"p","data":…} a message; with "on" of another channel than the user's,
 //	                    without "at" of Ephemeral, with "ack" of Else
 //	{"id":7,"data":…}   the reply to a request: a payload, none, or "error"

@@ -29,7 +29,7 @@ func TestALogKeepsWhatTheMostDemandingAsksFor(t *testing.T) {
 		sender := NewSender(rdb)
 		sender.RetainMessages, sender.RetainFor = 2, time.Minute
 		ctx := sender.Context(t.Context())
-		r := dialResumer(t, s.URL+"?user=ada")
+		keeps, r := dial(t, s.URL+"?user=ada"), dialResumer(t, s.URL+"?user=ada")
 		at := r.connect(nil).At
 		r.Close()
 		sendText(t, ctx, To("ada"), "0")
@@ -41,6 +41,9 @@ func TestALogKeepsWhatTheMostDemandingAsksFor(t *testing.T) {
 		sendText(t, ctx, To("ada"), "2") // one more than the sender's default
 		returns(t, s, at, false).Close()
 
+		for i := range 3 { // so the server has them
+			keeps.expect(fmt.Sprint(i))
+		}
 		r = dialResumer(t, s.URL+"?user=ada")
 		at = r.connect(nil).At
 		r.Close()
@@ -143,7 +146,9 @@ func TestEphemeralMessagesAreInOrder(t *testing.T) {
 			t.Errorf("received %v", got)
 		}
 		r.Close()
-		sendText(t, ctx, Topic("room"), "nobody sees this", Ephemeral())
+		sendText(t, ctx, Topic("room"), "who is away does not see this", Ephemeral())
+		for text := ""; text != "who is away does not see this"; text = plain.next() {
+		}
 		r = returns(t, s, at, true)
 		sendText(t, ctx, Topic("room"), "end")
 		r.expectText("#room", "end")
@@ -154,11 +159,11 @@ func TestEphemeralMessagesAreInOrder(t *testing.T) {
 // at last the newest. It is not closed, whatever their number.
 func TestASlowClientSeesTheLatest(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
-		s := serve(t, &Server{Redis: rdb, MaxQueued: 256 << 10, Handlers: Handlers{OnConnect: byQuery}})
-		ctx, big := outside(rdb), strings.Repeat("x", 50<<10)
+		s := serve(t, &Server{Redis: rdb, MaxQueued: 256 << 10, WriteTimeout: time.Minute, PingInterval: time.Minute, Handlers: Handlers{OnConnect: byQuery}})
+		ctx, big := outside(rdb), strings.Repeat("x", 100<<10)
 		r, plain := dialResumer(t, s.URL+"?user=ada"), dial(t, s.URL+"?user=ada")
 		at := r.connect(nil).At
-		const messages = 400 // 20 MB, more than the socket and the queue take
+		const messages = 200 // 20 MB, more than the socket and the queue take
 		for i := range messages {
 			sendText(t, ctx, To("ada"), fmt.Sprint(i, " ", big), Latest("score"))
 		}
@@ -205,8 +210,7 @@ func TestLatestOfATopicAndOfABroadcast(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
 		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
 		ctx := outside(rdb)
-		dial(t, s.URL+"?user=ada") // who stays online
-		r := dialResumer(t, s.URL+"?user=ada")
+		keeps, r := dial(t, s.URL+"?user=ada"), dialResumer(t, s.URL+"?user=ada")
 		at := r.connect(nil).At
 		join(t, rdb, "room", "ada")
 		at["#room"] = r.expectJoined("room")
@@ -217,6 +221,9 @@ func TestLatestOfATopicAndOfABroadcast(t *testing.T) {
 			if err := Broadcast(ctx, fmt.Sprint("status ", i), Latest("status")); err != nil {
 				t.Fatal(err)
 			}
+		}
+		for range 9 { // so the server has them
+			keeps.next()
 		}
 		r = returns(t, s, at, true)
 		got := map[string][]string{}

@@ -34,23 +34,27 @@ func TestTopicMessagesReachEveryDeviceInOrder(t *testing.T) {
 		for i := range messages { // from the moment of the join
 			sendText(t, senders[i%2], Topic("room"), fmt.Sprint(i))
 		}
-		later := dialResumer(t, one.URL+"?user=bob") // and has none of them, but what follows
+		for _, r := range resumers {
+			r.expectJoined("room")
+			for i := range messages {
+				r.expectText("#room", fmt.Sprint(i))
+			}
+		}
+		for _, d := range plain {
+			for i := range messages {
+				d.expect(fmt.Sprint(i))
+			}
+		}
+		later := dialResumer(t, one.URL+"?user=ada") // who has none of them, but what follows
 		if hello := later.connect(nil); hello.At["#room"] == "" {
 			t.Errorf("connected with %+v, want to be in the topic", hello)
 		}
 		sendText(t, senders[0], Topic("room"), "end")
 		sendText(t, senders[0], To("eve"), "for eve")
 		for _, r := range resumers {
-			r.expectJoined("room")
-			for i := range messages {
-				r.expectText("#room", fmt.Sprint(i))
-			}
 			r.expectText("#room", "end")
 		}
 		for _, d := range plain {
-			for i := range messages {
-				d.expect(fmt.Sprint(i))
-			}
 			d.expect("end")
 		}
 		later.expectText("#room", "end")
@@ -100,14 +104,14 @@ func TestATopicOfWhichTooMuchWasMissed(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
 		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
 		ctx := outside(rdb)
-		dial(t, s.URL+"?user=ada")
-		r := dialResumer(t, s.URL+"?user=ada")
+		keeps, r := dial(t, s.URL+"?user=ada"), dialResumer(t, s.URL+"?user=ada")
 		at := r.connect(nil).At
 		join(t, rdb, "room", "ada")
 		at["#room"] = r.expectJoined("room")
 		r.Close()
 		for i := range 5 {
 			sendText(t, ctx, Topic("room"), fmt.Sprint(i), Retain(3, time.Minute))
+			keeps.expect(fmt.Sprint(i)) // so the server has it
 		}
 		sendText(t, ctx, To("ada"), "kept")
 		again := dialResumer(t, s.URL+"?user=ada")

@@ -248,8 +248,9 @@ func TestOnOnlineMayJoin(t *testing.T) {
 		s := serve(t, &Server{Redis: rdb, Handlers: h})
 		newOffice(t, rdb).openWith(h.Presence(rdb, ""))
 		ada := dialResumer(t, s.URL+"?user=ada")
-		ada.connect(nil)
-		ada.expectJoined("room")
+		if hello := ada.connect(nil); hello.At["#room"] == "" { // or the worker was faster
+			ada.expectJoined("room")
+		}
 		if got := members(t, rdb, "room"); !slices.Equal(got, []string{"ada"}) {
 			t.Errorf("members %q", got)
 		}

@@ -53,6 +53,8 @@ type hello struct {
 	Heartbeat  float64           `json:"heartbeat"` // ms
 	Timeout    float64           `json:"timeout"`   // ms
 	MaxMessage int64             `json:"maxMessage"`
+	MaxRate    float64           `json:"maxRate"` // frames a second
+	MaxBurst   int               `json:"maxBurst"`
 }
 
 // Errors about frames.
