@@ -7,23 +7,40 @@
 //
 // # Specs
 //
-//	30 9 * * mon-fri    five fields: minute, hour, day of month, month, day of week
-//	                    (0 or sun is Sunday), with ranges, lists and steps as in cron;
-//	                    if both days are given, either will do
-//	hourly              at minute 0; also daily, weekly (Sunday), monthly and yearly,
-//	                    each at its beginning
-//	@hourly             the same; also @daily, @midnight, @weekly, @monthly, @yearly
-//	                    and @annually
-//	every minute        and every second, hour and day
-//	every 15 minutes    any number of seconds, minutes, hours or days
-//	@every 1h30m        any number of whole seconds, as time.ParseDuration reads it
-//	never               no ticks
+//	30 9 * * mon-fri        five fields: minute, hour, day of the month, month, day of
+//	                        the week (0, 7 or sun is Sunday), with ranges, lists and
+//	                        steps as in cron; if both days are given, either will do
+//	0,30 * * * * *          six fields: the second comes first
+//	0 18 L * *              the last day of the month; friL or 5L as the day of the
+//	                        week is the last Friday of the month
+//	@hourly                 also @daily, @midnight, @weekly (Sunday), @monthly,
+//	                        @quarterly, @yearly and @annually
+//	every 15 minutes        any number of seconds, minutes, hours or days; also every
+//	                        second, minute, hour and day
+//	@every 1h30m            any number of whole seconds, as time.ParseDuration reads it
+//	never                   no ticks
 //
-// Times are in UTC. A spec that begins with "TZ=Europe/Berlin " or "CRON_TZ=..." has
-// its fields in that zone, whose rules come from the machine or, if the program
-// imports it, from time/tzdata. Intervals ("every", "@every") are counted from the
-// beginning of 1970 in UTC, so they do not depend on when a process was started. A
-// spec that is wrong, or that no date matches, keeps the program from starting.
+// or words, all of which have to be true of a tick:
+//
+//	daily at 9:30           hourly, daily, weekly, monthly, quarterly and yearly begin
+//	                        with the first minute, or the time, of the first day
+//	at 13:37 on fridays tuesdays and thursdays
+//	at 00:00 on dec 24
+//	quarterly at 9:30 on mondays
+//	                        the Mondays of January, April, July and October
+//	on jan feb mar only mondays tuesdays and saturdays at 9:30
+//	on 13 fridays           Fridays that are the 13th
+//	every monday at 9:30    the same as on mondays
+//
+// Small and capital letters are the same. Times are in UTC, unless a spec begins with
+// "TZ=Europe/Berlin " or "CRON_TZ=…", or ends with " in Europe/Berlin": the rules of
+// that zone come from the machine or, if the program imports it, from time/tzdata.
+// Where the clocks of the zone are put forward, what does not exist runs once, at the
+// end of the gap; where they are put back, what comes twice runs the first time only,
+// unless the field of hours is open or a step, such as * and */2. Intervals ("every",
+// "@every") are counted from the beginning of 1970 in UTC, so they do not depend on
+// when a process was started, and have no zone. A spec that is wrong, or that no date
+// matches, keeps the program from starting; the error names the column.
 //
 // # Ticks are jobs
 //

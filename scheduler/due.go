@@ -3,6 +3,7 @@ package scheduler
 import (
 	"hash/fnv"
 	"slices"
+	"sort"
 	"strconv"
 	"time"
 )
@@ -60,14 +61,18 @@ func before(of ticks, t time.Time) time.Time {
 		next := e.next(t.Add(-time.Nanosecond))
 		return next.Add(-time.Duration(e))
 	}
-	for back := time.Minute; back < 4*maxInterval; back *= 2 {
-		last := time.Time{}
-		for n := of.next(t.Add(-back)); !n.IsZero() && n.Before(t); n = of.next(n) {
-			last = n
+	// next grows with its argument, so the last tick before t is the next one after
+	// the latest time whose next tick is before t.
+	end := t.Add(-time.Nanosecond).Unix() // in whole seconds: at or after the tick
+	for back := int64(64); back < int64(4*maxInterval/time.Second); back *= 8 {
+		if !isBefore(of.next(time.Unix(end-back, 0)), t) {
+			continue
 		}
-		if !last.IsZero() {
-			return last
-		}
+		begin := end - back
+		n := sort.Search(int(back), func(i int) bool { return !isBefore(of.next(time.Unix(begin+int64(i), 0)), t) })
+		return of.next(time.Unix(begin+int64(n)-1, 0))
 	}
 	return time.Time{}
 }
+
+func isBefore(tick, t time.Time) bool { return !tick.IsZero() && tick.Before(t) }

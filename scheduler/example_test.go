@@ -18,7 +18,7 @@ func ExampleNew() {
 	fmt.Println(scheduler.New("report", "0 0 31 2 *", report).Err())
 	// Output:
 	// <nil>
-	// schedule "report", spec "0 0 31 2 *": it never fires: no date matches its fields
+	// schedule "report", spec "0 0 31 2 *": column 1: it never fires: no date matches its fields
 }
 
 // A scheduler and a worker, as package cmd runs them in their roles.

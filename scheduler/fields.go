@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -16,20 +15,8 @@ type fielder interface {
 // has one, or "".
 func fieldsOf(spec string) string {
 	ticks, err := parse(spec)
-	if err != nil {
-		return ""
-	}
-	if f, ok := ticks.(fielder); ok {
+	if f, ok := ticks.(fielder); ok && err == nil {
 		return f.fields()
-	}
-	words := strings.Fields(spec)
-	fields := words
-	if len(words) > 0 && strings.Contains(words[0], "TZ=") {
-		fields = words[1:]
-	}
-	// Words begin with a letter, and a minute does not.
-	if n := len(fields); (n == 5 || n == 6) && strings.ContainsRune("0123456789*?", rune(fields[0][0])) {
-		return strings.Join(words, " ")
 	}
 	return ""
 }

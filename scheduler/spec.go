@@ -5,21 +5,21 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/robfig/cron/v3"
 )
 
 // ticks are the times of a schedule.
 type ticks interface {
-	// next returns the first tick after t, or the zero time if there is none.
+	// next returns the first tick after t, in UTC and in whole seconds, or the zero
+	// time if there is none.
 	next(t time.Time) time.Time
 }
 
-// cronParser reads five fields and the descriptors that have fixed fields.
-var cronParser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
-
 // never is the spec without ticks.
 const never = "never"
+
+// reference is the time from which specs are examined, so that a spec is right or
+// wrong whatever the day.
+var reference = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 // parse reads a spec. The ticks are nil for "never". It accepts what the package
 // documentation lists, and refuses what would never fire.
@@ -27,94 +27,90 @@ func parse(spec string) (ticks, error) {
 	if strings.TrimSpace(spec) == never {
 		return nil, nil
 	}
-	zone, rest, err := splitZone(spec)
+	words, zone, err := splitZone(split(spec))
 	if err != nil {
 		return nil, err
 	}
-	words := strings.Fields(rest)
-	if len(words) == 0 {
-		return nil, errors.New("the spec is empty")
-	}
-	switch words[0] {
-	case "every", "@every":
-		return parseEvery(words)
-	case "hourly", "daily", "weekly", "monthly", "yearly":
-		if len(words) > 1 {
-			return nil, fmt.Errorf("unexpected %q after %q", words[1], words[0])
+	if isInterval(words, zone) {
+		if zone != nil {
+			return nil, words[0].wrong("an interval is counted in UTC and has no time zone: %s", zone)
 		}
-		return parseCron("@"+words[0], zone)
+		return parseEvery(words)
 	}
-	return parseCron(strings.Join(words, " "), zone)
+	c, err := parseCalendar(words, zone)
+	if err != nil {
+		return nil, err
+	}
+	if c.next(reference).IsZero() {
+		return nil, words[0].wrong("it never fires: no date matches its fields")
+	}
+	if zone != nil && c.text != "" {
+		c.text = "TZ=" + zone.String() + " " + c.text
+	}
+	return c, nil
 }
 
-// splitZone takes the time zone off the front of a spec. The cron parser would do
-// so too, but panics when nothing follows it.
-func splitZone(spec string) (*time.Location, string, error) {
-	rest := strings.TrimSpace(spec)
-	var name string
-	switch {
-	case strings.HasPrefix(rest, "TZ="):
-		name = rest[len("TZ="):]
-	case strings.HasPrefix(rest, "CRON_TZ="):
-		name = rest[len("CRON_TZ="):]
-	default:
-		return time.UTC, rest, nil
+func parseCalendar(words []word, zone *time.Location) (calendar, error) {
+	if zone == nil {
+		zone = time.UTC
 	}
-	name, rest, _ = strings.Cut(name, " ")
+	if words[0].text[0] == '@' {
+		return parseDescriptor(words, zone)
+	}
+	if isSentence(words) {
+		return parseSentence(words, zone)
+	}
+	return parseCron(words, zone)
+}
+
+// parseDescriptor reads "@hourly" and the like.
+func parseDescriptor(words []word, zone *time.Location) (calendar, error) {
+	if len(words) > 1 {
+		return calendar{}, words[1].wrong("unexpected %q after %q", words[1].text, words[0].text)
+	}
+	name := strings.ToLower(words[0].text[1:])
+	if name == "midnight" {
+		name = "daily"
+	}
+	if _, ok := frequencies[name]; !ok {
+		return calendar{}, words[0].wrong("unrecognized descriptor %q: want one such as @hourly or @quarterly", words[0].text)
+	}
+	return parseSentence([]word{{name, words[0].column}}, zone)
+}
+
+// splitZone takes the time zone off the front or the end of a spec. The zone is nil
+// when there is none.
+func splitZone(words []word) ([]word, *time.Location, error) {
+	var zone *time.Location
+	for len(words) > 0 {
+		last := len(words) - 1
+		_, name, front := strings.Cut(words[0].text, "TZ=")
+		w, rest := words[0], words[1:]
+		switch prefix := strings.HasPrefix(w.text, "TZ=") || strings.HasPrefix(w.text, "CRON_TZ="); {
+		case front && prefix:
+		case last >= 1 && strings.EqualFold(words[last-1].text, "in"):
+			w, name, rest = words[last], words[last].text, words[:last-1]
+		default:
+			return words, zone, nil
+		}
+		if zone != nil {
+			return nil, nil, w.wrong("the spec has two time zones")
+		}
+		var err error
+		if zone, err = loadZone(name); err != nil {
+			return nil, nil, w.wrong("time zone: %w", err)
+		}
+		if words = rest; len(words) == 0 {
+			return nil, nil, w.wrong("nothing follows the time zone %s", name)
+		}
+	}
+	return nil, nil, errors.New("the spec is empty")
+}
+
+func loadZone(name string) (*time.Location, error) {
 	// "Local" would mean something else on every machine.
 	if name == "" || name == "Local" {
-		return nil, "", fmt.Errorf("%q is not a time zone", name)
+		return nil, fmt.Errorf("%q is not a time zone", name)
 	}
-	zone, err := time.LoadLocation(name)
-	if err != nil {
-		return nil, "", fmt.Errorf("time zone: %w", err)
-	}
-	if strings.TrimSpace(rest) == "" {
-		return nil, "", fmt.Errorf("nothing follows the time zone %s", name)
-	}
-	return zone, rest, nil
-}
-
-func parseCron(fields string, zone *time.Location) (ticks, error) {
-	if strings.HasPrefix(fields, "TZ=") || strings.HasPrefix(fields, "CRON_TZ=") {
-		return nil, errors.New("the spec has two time zones")
-	}
-	schedule, err := cronParser.Parse(fields)
-	if err != nil {
-		return nil, err
-	}
-	spec, ok := schedule.(*cron.SpecSchedule)
-	if !ok {
-		return nil, fmt.Errorf("unexpected kind of schedule %T", schedule)
-	}
-	// The library takes a field of commas, and then looks at every minute of five
-	// years for one that is in it.
-	if spec.Minute == 0 || spec.Hour == 0 || spec.Dom == 0 || spec.Month == 0 || spec.Dow == 0 {
-		return nil, errors.New("it never fires: a field has no values")
-	}
-	spec.Location = zone
-	t := cronTicks{spec}
-	if t.next(reference).IsZero() {
-		return nil, errors.New("it never fires: no date matches its fields")
-	}
-	return t, nil
-}
-
-// reference is the time from which specs are examined, so that a spec is right or
-// wrong whatever the day.
-var reference = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
-
-// cronTicks are the times of a cron spec.
-type cronTicks struct{ spec *cron.SpecSchedule }
-
-// next looks further ahead than the cron library, which gives up after five years:
-// there are eight years between 29 February 2096 and the next one.
-func (c cronTicks) next(t time.Time) time.Time {
-	for range 3 {
-		if tick := c.spec.Next(t); !tick.IsZero() {
-			return tick.UTC()
-		}
-		t = t.AddDate(4, 0, 0)
-	}
-	return time.Time{}
+	return time.LoadLocation(name)
 }

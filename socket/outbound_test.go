@@ -119,7 +119,7 @@ func flood(ctx context.Context, messages int) error {
 func TestOrderHoldsWhoeverWrites(t *testing.T) {
 	const messages = 5000 // 21 MB, more than any socket takes at once
 	s := &Server{Redis: redistest.Embedded(t), MaxQueued: 1 << 30, PingInterval: 5 * time.Millisecond, Compress: 500,
-		Handlers: Handlers{OnMessage: func(ctx context.Context, m *Message) error { return flood(ctx, messages) }}}
+		Handlers: Handlers{Timeout: time.Minute, OnMessage: func(ctx context.Context, m *Message) error { return flood(ctx, messages) }}}
 	plain := serve(t, s).URL
 	secure := httptest.NewTLSServer(s)
 	t.Cleanup(secure.Close)
