@@ -118,7 +118,10 @@ func TestEphemeralMessagesAreInOrder(t *testing.T) {
 		r, plain := dialResumer(t, s.URL+"?user=ada"), dial(t, s.URL+"?user=ada")
 		at := r.connect(nil).At
 		join(t, rdb, "room", "ada")
-		at["#room"] = r.expectJoined("room")
+		r.expectJoined("room")
+		sendText(t, ctx, Topic("room"), "begin")
+		at["#room"] = r.expectText("#room", "begin")
+		plain.expect("begin")
 		for i := range 50 {
 			sendText(t, ctx, To("ada"), fmt.Sprint("cursor ", i), Ephemeral())
 			sendText(t, ctx, To("ada"), fmt.Sprint("text ", i))
@@ -213,7 +216,10 @@ func TestLatestOfATopicAndOfABroadcast(t *testing.T) {
 		keeps, r := dial(t, s.URL+"?user=ada"), dialResumer(t, s.URL+"?user=ada")
 		at := r.connect(nil).At
 		join(t, rdb, "room", "ada")
-		at["#room"] = r.expectJoined("room")
+		r.expectJoined("room")
+		sendText(t, ctx, Topic("room"), "begin")
+		at["#room"] = r.expectText("#room", "begin")
+		keeps.expect("begin")
 		r.Close()
 		for i := range 3 {
 			sendText(t, ctx, Topic("room"), fmt.Sprint("price ", i), Latest("price"))
