@@ -129,8 +129,8 @@ func TestADeviceThatWasAwayFollowsItsUser(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
 		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
 		ctx := outside(rdb)
-		dial(t, s.URL+"?user=ada") // who stays online
-		r := dialResumer(t, s.URL+"?user=ada")
+		stays, r := dialResumer(t, s.URL+"?user=ada"), dialResumer(t, s.URL+"?user=ada")
+		stays.connect(nil)
 		at := r.connect(nil).At
 		for _, topic := range []string{"left", "rejoined"} {
 			join(t, rdb, topic, "ada")
@@ -148,7 +148,14 @@ func TestADeviceThatWasAwayFollowsItsUser(t *testing.T) {
 		sendText(t, ctx, Topic("rejoined"), "in between")
 		join(t, rdb, "rejoined", "ada")
 		sendText(t, ctx, Topic("rejoined"), "after all")
-
+		for joined, left := 0, 0; joined < 4 || left < 2; { // until the server knows
+			switch m := stays.receive(); {
+			case m.Joined != "":
+				joined++
+			case m.Left != "":
+				left++
+			}
+		}
 		again := dialResumer(t, s.URL+"?user=ada")
 		hello := again.connect(at)
 		if *hello.Recovered || !slices.Equal(hello.Lost, []string{"#left", "#rejoined"}) {
