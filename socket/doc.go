@@ -105,6 +105,7 @@
 //	Server.MaxPerUser       a request is refused with 429, a connection that
 //	                        Authenticate accepted is closed with CloseTooMany
 //	Server.MaxMessage       the connection is closed with CloseTooBig
+//	Server.MaxRate          the connection is closed with CloseTooFast
 //	Server.MaxQueued        the connection is closed with CloseSlow
 //	Server.AuthTimeout      the connection is closed with CloseAuthTimeout
 //

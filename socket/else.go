@@ -43,7 +43,9 @@ var ErrElse = errors.New("socket: Else is not possible here")
 // ErrUncertain, the job is gone too.
 //
 // Clients of Protocol acknowledge by themselves when the application has handled
-// the message, also one that they missed and that was in the log. Other clients
+// the message, also one that they missed and that was in the log. They do so again
+// on each new connection until the server has said that it knows, so that an
+// acknowledgement that was lost with a connection is only late. Other clients
 // cannot: their users get the job too.
 //
 // Else is for messages to users, not for topics, broadcasts, and Latest, and for
@@ -127,12 +129,27 @@ func (s *Sender) sendOrElse(ctx context.Context, client *jobs.Client, user strin
 // maxToken is more than any token of ours has.
 const maxToken = 400
 
+// acknowledge takes back the job of a message that the client has, and says so. A
+// client that is not told, because its connection or the server died or Redis is
+// away, says it again on its next connection.
+func (c *connection) acknowledge(token string) {
+	if len(token) > maxToken || !c.isIn(broadcast) { // not accepted yet
+		return
+	}
+	if mine := c.mine(); mine != nil && !c.hub.acknowledge(mine.user, token) {
+		return
+	}
+	_ = c.post(prepare(controlFrame(struct {
+		Acked string `json:"acked"`
+	}{token}))) // a client that is gone misses it
+}
+
 // acknowledge takes back the job of a message that a client of the user has. It
-// goes on for a while when Redis is away: the client says it once.
-func (h *hub) acknowledge(user, token string) {
+// returns false when it could not; Redis was away for a while then.
+func (h *hub) acknowledge(user, token string) bool {
 	i := strings.LastIndexByte(token, '/')
-	if i < 0 || len(token) > maxToken || !strings.HasPrefix(token[i+1:], fallbackID(user)) {
-		return // a client that makes up tokens
+	if i < 0 || !strings.HasPrefix(token[i+1:], fallbackID(user)) {
+		return true // a client that makes up tokens, or has one of another user
 	}
 	ctx, cancel := h.redisContext()
 	defer cancel()
@@ -140,10 +157,10 @@ func (h *hub) acknowledge(user, token string) {
 		err := h.reaper.Jobs.Withdraw(ctx, token[:i], token[i+1:])
 		switch {
 		case err == nil, errors.Is(err, jobs.ErrNotFound), errors.Is(err, jobs.ErrStarted), errors.Is(err, jobs.ErrEnded):
-			return
+			return true
 		case ctx.Err() != nil, answered(err) && !passing(err):
 			h.log.Warn("socket: acknowledged message keeps its fallback", "user", user, "token", token, "error", err)
-			return
+			return false
 		}
 		pause(ctx, retryPause)
 	}

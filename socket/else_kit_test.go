@@ -63,7 +63,7 @@ func (o *office) open(handle func(context.Context, mail) error) {
 // openWith runs a worker with other handlers.
 func (o *office) openWith(handlers ...jobs.Handler) {
 	o.t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(o.ctx)
 	var working sync.WaitGroup
 	working.Go(func() {
 		w := &jobs.Worker{Redis: o.rdb, Logger: quiet, Handlers: handlers}
@@ -129,19 +129,11 @@ func (r resumer) expectElse(text string) (token, at string) {
 	return m.Ack, m.At
 }
 
+// acknowledge returns when the server has answered.
 func (r resumer) acknowledge(token string) {
 	r.t.Helper()
 	r.say(`{"ack":` + quote(token) + `}`)
-}
-
-// sync returns when the server has dealt with all that the client said before: it
-// answers errors of messages in their order.
-func (r resumer) sync() {
-	r.t.Helper()
-	r.say(`{"id":1,"text":"sync"}`)
-	if m := r.receive(); m.ID != 1 {
-		r.t.Fatalf("received %+v, want the reply", m)
-	}
+	r.expectFrame(`{"acked":` + quote(token) + `}`)
 }
 
 // job returns what is known of a fallback by its token.

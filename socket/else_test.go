@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -144,11 +145,12 @@ func TestNobodyAcknowledgesForAnotherUser(t *testing.T) {
 			token, // of another user
 			mails.Name() + "/" + other,
 			mails.Name() + "/" + fallbackID("bob"),
-			"/" + id, id, "/", "x", strings.Repeat("x", 10_000) + "/" + id, "\x00",
+			"/" + id, id, "/", "x", "\x00", strings.Repeat("/", maxToken),
 		} {
 			bob.acknowledge(forged)
 		}
-		bob.sync()
+		bob.say(`{"ack":"` + strings.Repeat("x", 10_000) + "/" + id + `"}`) // too long to be answered
+		bob.acknowledge("x")
 		if _, err := o.job(token); err != nil {
 			t.Errorf("another user acknowledged: %v", err)
 		}
@@ -179,7 +181,6 @@ func TestAnAcknowledgementLeavesAJobThatHasBegun(t *testing.T) {
 		token, _ := r.expectElse("hello")
 		<-begun
 		r.acknowledge(token)
-		r.sync()
 		if info, err := o.job(token); err != nil || info.State != jobs.Active {
 			t.Errorf("the job is %+v, %v", info, err)
 		}
@@ -200,15 +201,17 @@ func TestAnAcknowledgementAtTheLastMoment(t *testing.T) {
 		for i := range messages {
 			o.send("ada", fmt.Sprint(i), within+time.Duration(i)*apart)
 		}
+		var tokens []string
 		for i := range messages {
 			token, _ := r.expectElse(fmt.Sprint(i))
-			info, err := o.job(token)
-			if err == nil {
+			tokens = append(tokens, token)
+		}
+		for i, token := range tokens {
+			if info, err := o.job(token); err == nil {
 				pause(t.Context(), time.Until(info.Due.Add(time.Duration(i%5-2)*time.Millisecond)))
 			}
 			r.acknowledge(token)
 		}
-		r.sync()
 		o.expectWaiting(0)
 		o.mu.Lock()
 		defer o.mu.Unlock()
@@ -385,6 +388,41 @@ func TestTheClientAcknowledgesWhatWasHandled(t *testing.T) {
 			finish <- verdict
 		}
 		o.expectWaiting(0)
+	})
+}
+
+// An acknowledgement that came to nothing is repeated on the next connection, though
+// the message does not come again.
+func TestTheClientAcknowledgesUntilTheServerKnows(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		var refused, refusing atomic.Int32
+		refusing.Store(1)
+		o := newOffice(t, rdb)
+		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery},
+			Jobs: jobs.NewClient(intercepted(t, rdb, func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+				if strings.Contains(fmt.Sprint(cmd.Args()...), "else-") && refusing.Load() == 1 {
+					refused.Add(1)
+					cmd.SetErr(refusal("NOPERM"))
+					return cmd.Err()
+				}
+				return next(ctx, cmd)
+			}))})
+		var handled atomic.Int32
+		runClient(t, &client.Client{URL: s.URL + "?user=ada", Logger: quiet, Backoff: client.Backoff{First: time.Millisecond},
+			OnMessage: func(context.Context, client.Message) error { handled.Add(1); return nil }})
+		o.send("ada", "hello", time.Hour)
+		redistest.Eventually(t, patience, "an acknowledgement", func() bool { return refused.Load() > 0 })
+		if n := len(o.waiting()); n != 1 {
+			t.Errorf("%d fallbacks are left, want one", n)
+		}
+		refusing.Store(0)
+		for _, c := range s.current().connections() {
+			c.cut()
+		}
+		o.expectWaiting(0)
+		if n := handled.Load(); n != 1 {
+			t.Errorf("the message was handled %d times", n)
+		}
 	})
 }
 

@@ -58,6 +58,8 @@ type connected struct {
 	Heartbeat  int64             `json:"heartbeat"` // milliseconds
 	Timeout    int64             `json:"timeout"`   // milliseconds
 	MaxMessage int64             `json:"maxMessage"`
+	MaxRate    float64           `json:"maxRate,omitempty"` // messages a second; no limit without it
+	MaxBurst   int               `json:"maxBurst,omitempty"`
 }
 
 // controlFrame is a frame of the server that carries no message.

@@ -32,8 +32,11 @@ func (k keyspace) presence(user string) string { return k.channel(userChannel(us
 func (k keyspace) outbox(user string) string   { return k.channel(userChannel(user), "outbox") }   // list of transitions to push
 func (k keyspace) topics(user string) string   { return k.channel(userChannel(user), "topics") }   // hash: how far each was when the user joined
 
-// The key of a topic besides.
+// The keys of a topic besides.
 func (k keyspace) members(topic string) string { return k.channel(topicChannel(topic), "members") } // hash: user by the time of joining
+func (k keyspace) left(topic, user string) string { // number of a membership that ended before it had begun
+	return k.channel(topicChannel(topic), "left:"+user)
+}
 
 // The keys of a server's incarnation.
 // inboxParts is what is before and behind the server's name in inbox.

@@ -59,10 +59,10 @@ redis.call('HSET', presence, 'joined', number)
 redis.call('HSET', topics, topic, number)
 return number`)
 
-// memberScript makes the user a member of the topic and returns how far the topic
-// is.
+// memberScript makes the user a member of the topic, unless the membership is over
+// already, and returns how far the topic is.
 var memberScript = newScript(`
-local number = redis.call('HGET', KEYS[1], ARGV[1])
+local number = redis.call('HGET', KEYS[1], ARGV[1]) or redis.call('GET', KEYS[3])
 if not number or tonumber(number) < tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
 return string.sub(redis.call('GET', KEYS[2]) or '', 1, tonumber(ARGV[3]))`)
 
@@ -81,11 +81,28 @@ local all = redis.call('HKEYS', servers)
 table.insert(all, 1, 'joined')
 return all`)
 
-// leftScript ends a membership with the topic, unless there is a newer one.
+// leftScript ends a membership with the topic, unless there is a newer one. One
+// that the topic does not know may be on its way to it, from a process that dies
+// before it finds out that the user is offline: the topic remembers for a while
+// that it is over.
 var leftScript = newScript(`
 local number = redis.call('HGET', KEYS[1], ARGV[1])
-if number and tonumber(number) <= tonumber(ARGV[2]) then redis.call('HDEL', KEYS[1], ARGV[1]) end
+if not number then
+  redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+elseif tonumber(number) <= tonumber(ARGV[2]) then
+  redis.call('HDEL', KEYS[1], ARGV[1])
+end
 return 1`)
+
+// joinLimit is longer than any step of a Join takes.
+const joinLimit = 10 * time.Minute
+
+// leftKeys and leftArgs are what leftScript needs.
+func (k keyspace) leftKeys(user, topic string) []string {
+	return []string{k.members(topic), k.left(topic, user)}
+}
+
+func leftArgs(user, number string) []any { return []any{user, number, joinLimit.Milliseconds()} }
 
 func (t topics) join(ctx context.Context, user, topic string) error {
 	k, ch := t.keys, topicChannel(topic)
@@ -96,7 +113,7 @@ func (t topics) join(ctx context.Context, user, topic string) error {
 	case number == "":
 		return ErrOffline
 	}
-	state, err := memberScript.Run(ctx, t.redis, []string{k.members(topic), k.state(ch)}, user, number, stateEnd).Text()
+	state, err := memberScript.Run(ctx, t.redis, []string{k.members(topic), k.state(ch), k.left(topic, user)}, user, number, stateEnd).Text()
 	if err != nil {
 		return err
 	}
@@ -121,7 +138,7 @@ func (t topics) join(ctx context.Context, user, topic string) error {
 
 // left takes a user whose membership is over out of the topic's members.
 func (t topics) left(ctx context.Context, user, topic, number string) error {
-	return leftScript.Run(ctx, t.redis, []string{t.keys.members(topic)}, user, number).Err()
+	return leftScript.Run(ctx, t.redis, t.keys.leftKeys(user, topic), leftArgs(user, number)...).Err()
 }
 
 // beginLeaveScript notes with the user that a topic is being left. It returns the

@@ -125,6 +125,7 @@ func (c *connection) resume(ctx context.Context, topics map[string]membership) {
 		Connection: c.id, User: c.user.ID, At: map[string]string{},
 		Heartbeat: h.ping.Milliseconds(), Timeout: h.pong.Milliseconds(), MaxMessage: h.maxMessage,
 	}
+	reply.MaxRate, reply.MaxBurst = h.rate.limits()
 	var behind []backlog
 	c.hold()
 	for _, s := range c.following() {

@@ -252,7 +252,7 @@ func (p presence) leaveTopics(ctx context.Context, user string, lines []string) 
 	_, err := p.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, line := range lines {
 			number, topic, _ := parseLeft(line)
-			_ = pipe.Process(ctx, leftScript.command(ctx, true, []string{p.keys.members(topic)}, user, number))
+			_ = pipe.Process(ctx, leftScript.command(ctx, true, p.keys.leftKeys(user, topic), leftArgs(user, number)...))
 		}
 		return nil
 	})

@@ -25,11 +25,12 @@ import (
 // The tests of whole processes run this test binary again, as a socket server
 // or a worker that is configured by its environment.
 const (
-	roleVariable   = "SOCKET_TEST_ROLE"   // "socket", "worker", "clients", "sender", "mailer" or "herd"
-	redisVariable  = "SOCKET_TEST_REDIS"  // address
-	senderVariable = "SOCKET_TEST_SENDER" // address of the Redis that Send goes through
-	failVariable   = "SOCKET_TEST_FAIL"   // how many in a hundred presence handlers fail
-	leaseVariable  = "SOCKET_TEST_LEASE"  // Server.Lease
+	roleVariable    = "SOCKET_TEST_ROLE"     // "socket", "worker", "clients", "sender", "mailer" or "herd"
+	redisVariable   = "SOCKET_TEST_REDIS"    // address
+	senderVariable  = "SOCKET_TEST_SENDER"   // address of the Redis that Send goes through
+	failVariable    = "SOCKET_TEST_FAIL"     // how many in a hundred presence handlers fail
+	leaseVariable   = "SOCKET_TEST_LEASE"    // Server.Lease
+	perUserVariable = "SOCKET_TEST_PER_USER" // Server.MaxPerUser
 )
 
 // burst is a job that sends messages to users by turns.
@@ -95,7 +96,8 @@ func writeDown(ctx context.Context, rdb *redis.Client, user, what string) error 
 
 func socketMain(ctx context.Context, rdb *redis.Client, h Handlers) error {
 	lease, _ := time.ParseDuration(os.Getenv(leaseVariable)) // the default when it is not set
-	s := &Server{Redis: rdb, Handlers: h, Jobs: jobs.NewClient(rdb), Lease: lease, Logger: quiet}
+	perUser, _ := strconv.Atoi(os.Getenv(perUserVariable))   // any number when it is not set
+	s := &Server{Redis: rdb, Handlers: h, Jobs: jobs.NewClient(rdb), Lease: lease, MaxPerUser: perUser, Logger: quiet}
 	s.Jobs.Handles = []jobs.Handler{h.Presence(rdb, "")}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

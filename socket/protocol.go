@@ -21,7 +21,8 @@ import (
 //	{"data":…}          a message; before the connection is accepted, for
 //	                    Authenticate once more
 //	{"data":…,"id":7}   a request, whose one reply has the same id, a positive integer
-//	{"ack":"token"}     the application has the message that carried the token
+//	{"ack":"token"}     the application has the message that carried the token; to be
+//	                    said again on the next connection unless it was answered
 //	{}                  a sign of life, with which heartbeats are answered
 //
 // The server sends
@@ -31,10 +32,14 @@ import (
 //	                    named positions: whether it could be brought up to date in all
 //	                    of them, with "lost", the channels in which it could not;
 //	                    "heartbeat" and "timeout", in milliseconds; "maxMessage", in
-//	                    bytes. What the client missed follows.
+//	                    bytes; if they are limited, "maxRate", how many frames the
+//	                    client may send in a second on average, this first one and
+//	                    signs of life among them, and "maxBurst", how many at once.
+//	                    What the client missed follows.
 //	{"at":"p","data":…} a message; with "on" of another channel than the user's,
 //	                    without "at" of Ephemeral, with "ack" of Else
 //	{"id":7,"data":…}   the reply to a request: a payload, none, or "error"
+//	{"acked":"token"}   the answer to an acknowledgement
 //	{"error":"…"}       an error that belongs to no request
 //	{"missed":"#room","at":"p"}   messages of a channel are lost for the client
 //	{"joined":"#room","at":"p"}, {"left":"#room"}   the channels have changed

@@ -22,6 +22,14 @@ func newRate(perSecond float64, burst int) rate {
 	return rate{interval, time.Duration(burst-1) * interval}
 }
 
+// limits returns what newRate was given, or its default.
+func (r rate) limits() (perSecond float64, burst int) {
+	if r.interval == 0 {
+		return 0, 0
+	}
+	return float64(time.Second) / float64(r.interval), int(r.ahead/r.interval) + 1
+}
+
 // bucket is how much of its rate one client has used up. Its times are since the
 // hub began.
 type bucket struct {

@@ -16,8 +16,8 @@ func (c *connection) receive(opcode int, data []byte) error {
 	case r.connect == nil && !c.greeted && !r.empty():
 		return &violation{CloseProtocol, "the first frame is no connect frame"}
 	}
-	if mine := c.mine(); r.ack != "" && mine != nil {
-		c.whileBusy(func() { c.hub.acknowledge(mine.user, r.ack) })
+	if r.ack != "" {
+		c.whileBusy(func() { c.acknowledge(r.ack) })
 	}
 	if r.connect == nil && r.payload == nil {
 		return nil // a heartbeat

@@ -53,7 +53,9 @@ type Server struct {
 	// MaxRate is how many messages a client may send in a second, pings among
 	// them, on average, and MaxBurst how many it may send at once, by default as
 	// many as in a second and at least one. More close the connection with
-	// CloseTooFast. Time in which a handler kept the server from reading counts
+	// CloseTooFast. Clients of Protocol are told and wait, also with what they have
+	// buffered when they come back; the libraries use three quarters of the burst
+	// and nine tenths of the rate, since a network delivers unevenly. Time in which a handler kept the server from reading counts
 	// for the client. 0 means no limit.
 	MaxRate  float64
 	MaxBurst int

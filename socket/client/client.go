@@ -53,7 +53,7 @@ type Client struct {
 
 	// OnMessage handles a message. After it has returned nil the message's
 	// position is remembered, and a server that asked for it is told that the
-	// application has the message. After an error neither happens: the connection
+	// application has the message, again with each connection until it answers. After an error neither happens: the connection
 	// is given up, and the message comes again with the next one, after Backoff.
 	// A message without a position cannot come again; then OnError is told.
 	OnMessage func(ctx context.Context, m Message) error
@@ -114,6 +114,7 @@ type Client struct {
 	room      chan struct{}        // closed when there may be room in out; nil when nobody waits
 	largest   int                  // frame that the server takes; 0 when it is not known
 	positions map[string]string    // nil before the first Run
+	unacked   []string             // tokens of messages that were handled, of which the server has not said that it knows
 }
 
 // Session is an accepted connection.

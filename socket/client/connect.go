@@ -136,8 +136,10 @@ func (r *run) accept(l *link, h *hello) *welcome {
 			r.settle(f, answer{err: ErrTooBig})
 		}
 	}
+	r.acknowledgeAgain()
 	r.moved()
 	r.state, r.link = Connected, l
+	l.throttle = newThrottle(h.MaxRate, h.MaxBurst, l.began)
 	l.accepted, l.heartbeat, l.spoke = true, beat, l.began
 	r.kick(l)
 	return w

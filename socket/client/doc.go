@@ -26,7 +26,8 @@
 // as there is a connection, and written once: a message whose writing failed
 // stays first in the buffer, for a server takes no half messages, and one that
 // was written is never repeated. Whether the server has handled it, only the
-// reply of a Request tells.
+// reply of a Request tells. Where the server limits how fast its clients send,
+// the buffer is written a little more slowly than that.
 //
 // # Heartbeats
 //

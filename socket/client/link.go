@@ -36,6 +36,8 @@ type link struct {
 	spoke     time.Time
 	timer     *time.Timer // of keepAlive; nil when it is not armed
 	farewell  *time.Timer // set by leave
+	throttle  throttle
+	held      *time.Timer // until the throttle lets the next frame through; nil when none waits for it
 }
 
 // readBuffers are shared, since a client needs one only while a frame arrives.

@@ -9,6 +9,7 @@ type outgoing struct {
 	size    int  // what it takes of MaxBuffered
 	writing bool // a writer has it
 	sent    bool // written; only requests are kept for longer
+	ack     bool // an acknowledgement
 
 	// Of requests:
 	id     uint64

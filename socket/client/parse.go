@@ -24,6 +24,7 @@ const (
 	eventJoined
 	eventLeft
 	eventReconnect
+	eventAcked
 )
 
 // frame is one frame of the server's. It shares no memory with what it was
@@ -32,7 +33,7 @@ type frame struct {
 	event   event
 	channel string        // of message, missed, joined, left
 	at      string        // the position behind it, of the same
-	ack     string        // of message
+	ack     string        // of message and acked
 	id      uint64        // of reply
 	kind    Kind          // of message and reply
 	data    []byte        // of message and reply
@@ -52,6 +53,8 @@ type hello struct {
 	Heartbeat  float64           `json:"heartbeat"` // ms
 	Timeout    float64           `json:"timeout"`   // ms
 	MaxMessage int64             `json:"maxMessage"`
+	MaxRate    float64           `json:"maxRate"` // frames a second
+	MaxBurst   int               `json:"maxBurst"`
 }
 
 // Errors about frames.
@@ -139,6 +142,9 @@ func (f *frame) set(name, value []byte) (err error) {
 		err = f.about(eventJoined, value)
 	case "left":
 		err = f.about(eventLeft, value)
+	case "acked":
+		f.event = eventAcked
+		f.ack, err = unquote(value)
 	case "connected":
 		f.event = eventConnected
 		f.hello = new(hello)

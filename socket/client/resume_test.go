@@ -135,6 +135,7 @@ func TestMessageThatIsNotHandled(t *testing.T) {
 		p := s.welcome(fresh, `{"connection":"c1","at":{"":"p0"}}`)
 		p.say(`{"at":"p1","data":1,"ack":"one"}`)
 		p.expect(`{"ack":"one"}`)
+		p.say(`{"acked":"one"}`)
 		p.say(`{"at":"p2","data":2,"ack":"two"}`)
 		p.expect("close 1000 (normal)")
 		p = s.welcome(`{"connect":{"at":{"":"p1"}}}`, `{"connection":"c2","at":{"":"p1"},"recovered":true}`)
@@ -187,5 +188,49 @@ func TestAckOutlivesItsConnection(t *testing.T) {
 		close(release)
 		p = s.welcome(`{"connect":{"at":{"":"p1"}}}`, `{"connection":"c2","at":{"":"p1"},"recovered":true}`)
 		p.expect(`{"ack":"a \"token\""}`)
+	})
+}
+
+// TestAckIsRepeatedUntilItIsAnswered as it may have been written to a dead link.
+func TestAckIsRepeatedUntilItIsAnswered(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		s.run(&Client{OnMessage: func(context.Context, Message) error { return nil }})
+		p := s.welcome(fresh, `{"connection":"c1","at":{"":"p0"}}`)
+		for _, token := range []string{"one", "two", "three"} {
+			p.say(`{"at":"p3","data":1,"ack":"` + token + `"}`)
+			p.expect(`{"ack":"` + token + `"}`)
+		}
+		p.say(`{"acked":"two"}`)
+		p.say(`{"acked":"of nothing"}`)
+		p.hangUp()
+		p = s.welcome(`{"connect":{"at":{"":"p3"}}}`, `{"connection":"c2","at":{"":"p3"},"recovered":true}`)
+		p.expect(`{"ack":"one"}`)
+		p.expect(`{"ack":"three"}`)
+		p.say(`{"acked":"one"}`)
+		p.hangUp()
+		p = s.welcome(`{"connect":{"at":{"":"p3"}}}`, `{"connection":"c3","at":{"":"p3"},"recovered":true}`)
+		p.expect(`{"ack":"three"}`)
+		p.say(`{"acked":"three"}`)
+		p.hangUp()
+		p = s.welcome(`{"connect":{"at":{"":"p3"}}}`, `{"connection":"c4","at":{"":"p3"},"recovered":true}`)
+		p.silent()
+	})
+}
+
+// TestUnansweredAcksHaveALimit for the sake of servers that answer none.
+func TestUnansweredAcksHaveALimit(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		s.run(&Client{OnMessage: func(context.Context, Message) error { return nil }})
+		p := s.welcome(fresh, `{"connection":"c1","at":{"":"p0"}}`)
+		for i := range maxUnacked + 2 {
+			p.say(fmt.Sprintf(`{"at":"p1","data":1,"ack":"%d"}`, i))
+			p.expect(fmt.Sprintf(`{"ack":"%d"}`, i))
+		}
+		p.hangUp()
+		p = s.welcome(`{"connect":{"at":{"":"p1"}}}`, `{"connection":"c2","at":{"":"p1"},"recovered":true}`)
+		for i := range maxUnacked {
+			p.expect(fmt.Sprintf(`{"ack":"%d"}`, i+2))
+		}
+		p.silent()
 	})
 }

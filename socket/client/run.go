@@ -173,6 +173,9 @@ func (c *Client) lose(l *link, cause error) {
 	if l.farewell != nil && l.farewell.Stop() {
 		l.work.Done()
 	}
+	if l.held != nil && l.held.Stop() {
+		l.work.Done()
+	}
 	c.mu.Unlock()
 	l.work.Wait()
 	c.mu.Lock()

@@ -67,6 +67,9 @@ func (r *run) handle(ctx context.Context, l *link, f frame) ending {
 	case eventReconnect:
 		l.advice = f.after
 		return ending{}
+	case eventAcked:
+		r.acked(f.ack)
+		return ending{}
 	}
 	if leaving { // it will come again
 		return ending{}
@@ -154,17 +157,5 @@ func (c *Client) exit(l *link) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l.handling = false
-	c.kick(l)
-}
-
-// done remembers the position of a message that was handled, and acknowledges it.
-func (c *Client) done(l *link, f frame) {
-	c.reach(f.channel, f.at)
-	if f.ack == "" {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.out.push(&outgoing{opcode: websocket.TextMessage, data: encodeAck(f.ack)})
 	c.kick(l)
 }

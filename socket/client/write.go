@@ -16,7 +16,7 @@ func (c *Client) kick(l *link) {
 	if l == nil || l.writing || l.ended || l.closed {
 		return
 	}
-	if l.beatDue || l.leaving && !l.handling || l.accepted && len(c.out.waiting) > 0 {
+	if l.beatDue || l.leaving && !l.handling || l.accepted && l.held == nil && len(c.out.waiting) > 0 {
 		l.writing = true
 		l.work.Go(func() { c.drain(l) })
 	}
@@ -45,8 +45,12 @@ func (c *Client) nextOut(l *link) *outgoing {
 	case l.ended || l.closed:
 	case l.beatDue:
 		l.beatDue = false
+		l.throttle.take(time.Now())
 		return &outgoing{opcode: websocket.TextMessage, data: beatFrame}
 	case l.accepted && len(c.out.waiting) > 0:
+		if c.holdBack(l) {
+			break
+		}
 		f := c.out.waiting[0]
 		f.writing = true
 		return f

@@ -20,6 +20,9 @@ const longestAdvice = 3_600_000;
 // for gone at once; after any other it waits for the next link.
 const givenUp = 4900;
 
+// How many acknowledgements wait for the server's answer; an old server gives none.
+const maxUnacked = 1000;
+
 // The silence that ends a link whose server does not say how often it speaks.
 const defaultPatience = 35_000;
 
@@ -298,6 +301,30 @@ class Positions {
   }
 }
 
+// ---------------------------------------------------------------- pace
+
+// Pace keeps a client within what its server takes, or the server would close the
+// connection and lose what is sent next. A network may deliver faster than was sent,
+// after a delay, so the pace is stricter than the server.
+class Pace {
+  #interval; // between frames on average; 0 means no limit
+  #ahead; // by how much the last frame of a burst is early
+  #used = performance.now(); // everything until then, which may lie ahead
+
+  constructor(perSecond, burst = 1) {
+    this.#interval = perSecond > 0 ? 1100 / perSecond : 0;
+    this.#ahead = 0.75 * (burst - 1) * this.#interval;
+    this.take(); // the first frame
+  }
+
+  // wait is how many milliseconds the next frame has to wait.
+  get wait() { return this.#interval === 0 ? 0 : Math.max(0, this.#used - this.#ahead - performance.now()); }
+
+  take() {
+    if (this.#interval > 0) this.#used = Math.max(this.#used, performance.now()) + this.#interval;
+  }
+}
+
 // ---------------------------------------------------------------- client
 
 // connect returns a client that is on its way to the server at the URL.
@@ -332,7 +359,10 @@ export class Client extends EventTarget {
   #waitingBytes = 0;
   #requests = new Map(); // by id
   #lastID = 0;
-  #acks = []; // that became due while there was no link
+  #unacked = new Set(); // tokens that are due and that the server has not answered
+  #unsaid = new Set(); // those of them that this link has not been given
+  #pace = null;
+  #flushTimer = 0;
 
   constructor(options = {}) {
     super();
@@ -421,7 +451,7 @@ export class Client extends EventTarget {
     if (this.#state === "closed") throw new ClosedError("the client is closed", { code: 1000, reason: "" });
     this.#checkSize(message);
     const { messages, bytes } = this.#options.buffer;
-    if (this.#online) {
+    if (this.#online && this.#waiting.size === 0 && this.#pace.wait === 0) {
       const unsent = this.#link.unsentBytes;
       if (unsent > 0 && unsent + message.size > bytes) throw new BufferFullError(`${unsent} bytes wait to be sent`);
       this.#hand(message);
@@ -432,11 +462,23 @@ export class Client extends EventTarget {
     }
     this.#waiting.add(message);
     this.#waitingBytes += message.size;
+    if (this.#online) this.#flush();
   }
 
   #hand({ frame, request }) {
     if (request) request.sent = true;
+    this.#pace.take();
     this.#link.send(frame);
+  }
+
+  // ready says whether a frame can be sent now. If it just has to wait, flush is
+  // called in time.
+  #ready() {
+    if (!this.#online) return false;
+    const { wait } = this.#pace;
+    clearTimeout(this.#flushTimer);
+    if (wait > 0) this.#flushTimer = setTimeout(() => this.#flush(), wait);
+    return wait === 0;
   }
 
   #unwait(message) {
@@ -448,10 +490,15 @@ export class Client extends EventTarget {
     if (size > limit) throw new TooBigError(`a frame of ${size} bytes, and the server takes ${limit}`, { limit });
   }
 
-  // flush sends what was kept, oldest first.
+  // flush sends what was kept, oldest first, as far as the server takes it.
   #flush() {
+    for (const ack of [...this.#unsaid]) {
+      if (!this.#ready()) return;
+      this.#unsaid.delete(ack);
+      this.#hand({ frame: JSON.stringify({ ack }) });
+    }
     for (const message of [...this.#waiting]) {
-      if (!this.#online) return;
+      if (!this.#ready()) return;
       this.#unwait(message);
       try {
         this.#checkSize(message);
@@ -461,12 +508,14 @@ export class Client extends EventTarget {
         else this.#fail(error);
       }
     }
-    for (const ack of this.#acks.splice(0)) this.#acknowledge(ack);
   }
 
   #acknowledge(ack) {
-    if (this.#online) this.#link.send(JSON.stringify({ ack }));
-    else if (this.#state !== "closed") this.#acks.push(ack);
+    if (this.#state === "closed") return;
+    this.#unacked.add(ack);
+    if (this.#unacked.size > maxUnacked) this.#unacked.delete(this.#unacked.values().next().value);
+    this.#unsaid.add(ack);
+    this.#flush();
   }
 
   // -------------------------------------------------------------- coming in
@@ -478,9 +527,15 @@ export class Client extends EventTarget {
     else if (header.missed !== undefined) this.#missed(header);
     else if (header.joined !== undefined) this.#joined(header);
     else if (header.left !== undefined) this.#left(header);
+    else if (header.acked !== undefined) this.#unacked.delete(header.acked);
     else if (header.reconnect) this.#advice = Math.min(Math.max(Number(header.reconnect.after) || 0, 0), longestAdvice);
     else if (header.error !== undefined) this.#fail(new ServerError((this.#complaint = header.error)));
-    else if (Object.keys(header).length === 0) link.send("{}");
+    else if (Object.keys(header).length === 0) this.#beat(link);
+  }
+
+  #beat(link) {
+    this.#pace?.take(); // there is none before the link is accepted
+    link.send("{}");
   }
 
   #reply({ id, error }, payload) {
@@ -498,7 +553,7 @@ export class Client extends EventTarget {
     });
   }
 
-  #accepted(link, { connection, user = null, at = {}, recovered, lost, heartbeat, timeout, maxMessage }) {
+  #accepted(link, { connection, user = null, at = {}, recovered, lost, heartbeat, timeout, maxMessage, maxRate, maxBurst }) {
     const named = Object.keys(this.#positions.at);
     if (recovered !== undefined && user !== this.#positions.user) {
       [recovered, lost] = [false, named]; // what the page has belongs to somebody else
@@ -511,6 +566,8 @@ export class Client extends EventTarget {
     this.#onlineAt = Date.now();
     const keep = this.#positions.move((positions) => Object.assign(positions, { user, at: { ...at } }));
     const moves = this.#moveTopics(Object.keys(at).filter(topicOf));
+    this.#pace = new Pace(maxRate, maxBurst);
+    this.#unsaid = new Set(this.#unacked); // what was written to a link that was dead is to be said again
     this.#state = "online";
     this.#flush(); // before a listener sends what is newer
     const work = [];
@@ -663,7 +720,7 @@ export class Client extends EventTarget {
     for (const request of [...this.#requests.values()]) request.reject(error);
     this.#waiting.clear();
     this.#waitingBytes = 0;
-    this.#acks = [];
+    this.#unacked.clear();
     this.#emit("state", this.#condition({ code, reason }));
     if (code !== 1000) this.#fail(error);
   }
@@ -671,6 +728,7 @@ export class Client extends EventTarget {
   // dropLink leaves the link behind, and with it the requests that it has taken along.
   #dropLink(code) {
     const link = this.#link;
+    clearTimeout(this.#flushTimer);
     this.#link = this.#connection = null;
     link?.end(code, "");
     const error = new DisconnectedError("the connection was lost before the reply came");

@@ -1,5 +1,5 @@
 import { BufferFullError, ClosedError, TooBigError } from "../queuerun.js";
-import { equal, handled, of, rejected, test, thrown, until } from "./kit.js";
+import { equal, handled, of, ok, rejected, test, thrown, until } from "./kit.js";
 
 test("what is sent before the connection is accepted waits for it, in order", async (t) => {
   const client = t.client();
@@ -123,4 +123,25 @@ test("nothing that waits survives a close", async (t) => {
   client.connect();
   client.send("of this one, as large");
   equal(await (await t.welcome()).receive(), { text: "of this one, as large" });
+});
+
+test("what the server limits is sent in time", async (t) => {
+  const client = t.client({ buffer: { messages: 20 } }).connect();
+  for (let i = 0; i < 10; i++) client.send(i);
+  const start = Date.now();
+  const server = await t.welcome({ maxRate: 50, maxBurst: 5 });
+  await until("it is online", () => client.state === "online");
+  ok(client.buffered > 0, "some wait");
+  for (let i = 10; i < 15; i++) client.send(i);
+  for (let i = 0; i < 15; i++) equal(await server.receive(), { data: i });
+  // 16 frames with the first: four at once, and one each 22 ms.
+  const took = Date.now() - start;
+  ok(took >= 200, `it took ${took} ms`);
+  equal(client.buffered, 0);
+  const full = () => { for (let i = 0; i < 30; i++) client.send(i); };
+  thrown(full, BufferFullError);
+  await server.cut();
+  const next = await t.welcome({ recovered: true }); // without a limit
+  await until("all is sent", () => client.buffered === 0);
+  client.close();
 });

@@ -103,6 +103,31 @@ test("an acknowledgement that is due while there is no connection goes over the 
   equal(await next.receive(), { ack: "token" });
 });
 
+test("an acknowledgement is repeated on the next connection until the server answers", async (t) => {
+  const { client, server } = await t.online();
+  for (const ack of ["1", "2", "3"]) {
+    await server.send({ at: "u1", ack, data: ack });
+    equal(await server.receive(), { ack });
+  }
+  await server.send({ acked: "2" });
+  await server.send({ acked: "of nothing" });
+  await server.send({ data: "end" });
+  await until("all have come", () => received(client).length === 4);
+  await server.cut();
+  const next = await t.welcome({ recovered: true });
+  for (const ack of ["1", "3"]) {
+    equal(await next.receive(), { ack });
+    await next.send({ acked: ack });
+  }
+  await next.send({ data: "end" });
+  await until("all have come", () => received(client).length === 5);
+  await next.cut();
+  const last = await t.welcome({ recovered: true });
+  await until("it is online", () => client.state === "online");
+  client.send("nothing before this");
+  equal(await last.receive(), { text: "nothing before this" });
+});
+
 test("work that is announced too late is refused", async (t) => {
   const { client, server } = await t.online();
   let event;
