@@ -55,8 +55,8 @@ type Server struct {
 	// many as in a second and at least one. More close the connection with
 	// CloseTooFast. Clients of Protocol are told and wait, also with what they have
 	// buffered when they come back; the libraries use three quarters of the burst
-	// and nine tenths of the rate, since a network delivers unevenly. Time in which a handler kept the server from reading counts
-	// for the client. 0 means no limit.
+	// and nine tenths of the rate, since a network delivers unevenly. Time in which
+	// a handler kept the server from reading counts for the client. 0 means no limit.
 	MaxRate  float64
 	MaxBurst int
 	// MaxQueued is how many bytes may wait to be written to one connection, with

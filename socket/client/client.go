@@ -53,8 +53,9 @@ type Client struct {
 
 	// OnMessage handles a message. After it has returned nil the message's
 	// position is remembered, and a server that asked for it is told that the
-	// application has the message, again with each connection until it answers. After an error neither happens: the connection
-	// is given up, and the message comes again with the next one, after Backoff.
+	// application has the message, again with each connection until it answers.
+	// After an error neither happens: the connection is given up, and the message
+	// comes again with the next one, after Backoff.
 	// A message without a position cannot come again; then OnError is told.
 	OnMessage func(ctx context.Context, m Message) error
 	// OnLost is told of channels in which messages were lost for this client,
