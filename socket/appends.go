@@ -52,9 +52,11 @@ func (s *Sender) newAppends(b *batch) *appends {
 	if _, a.one = s.redis.(*redis.Client); a.one {
 		size = stepTargets
 	}
-	var targets []*target
+	targets := make([]*target, 0, len(b.sends))
 	for _, d := range b.sends {
-		targets = append(targets, d.targets...)
+		for i := range d.targets {
+			targets = append(targets, &d.targets[i])
+		}
 	}
 	for some := range slices.Chunk(targets, size) {
 		a.steps = append(a.steps, &appendStep{targets: some})
@@ -71,38 +73,49 @@ func (a *appends) queue(ctx context.Context, pipe redis.Pipeliner, k keyspace) {
 		before, behind = k.inboxParts()
 	}
 	for _, step := range a.steps {
-		step.queue(ctx, pipe, k, before, behind)
+		step.queue(ctx, pipe, before, behind)
 	}
 }
 
-func (s *appendStep) queue(ctx context.Context, pipe redis.Pipeliner, k keyspace, before, behind string) {
+func (s *appendStep) queue(ctx context.Context, pipe redis.Pipeliner, before, behind string) {
 	n := len(s.targets)
-	keys := make([]string, 2*n)
-	args := make([]any, 4, 4+6*n)
-	args[0], args[1], args[2], args[3] = stateRetention.Milliseconds(), before, behind, inboxLimit
+	words := make([]any, n+4, n+4+2*n)
+	words[n], words[n+1], words[n+2], words[n+3] = stateRetention.Milliseconds(), before, behind, inboxLimit
+	var last sending
+	var text *string // of last
 	for i := 0; i < n; {
-		d := s.targets[i].dispatch
-		of := i // the targets of one follow one another
-		for i < n && s.targets[i].dispatch == d {
-			i++
+		d, of := s.targets[i].dispatch, sending{}
+		for ; i < n && s.targets[i].dispatch == d; i++ { // they follow one another
+			words[i] = &s.targets[i].state // a pointer takes no room besides the word
+			of.channels++
+			of.again = of.again || s.targets[i].unsure
 		}
-		args = append(args, d.options(), d.nonce, recordHeader(d.record), d.record, i-of)
-		for j, t := range s.targets[of:i] {
-			keys[of+j], keys[n+of+j] = k.state(t.channel), k.log(t.channel)
-			args = append(args, appendText(nil, string(t.channel)))
+		of.keep, of.age, of.ephemeral, of.key = d.keep, d.age, d.ephemeral, d.key
+		if of != last {
+			last, text = of, new(of.text())
 		}
+		words = append(words, text, &d.stored)
 	}
-	s.cmd = appendScript.command(ctx, s.inline, keys, args...)
+	s.cmd = appendScript.commandOf(ctx, s.inline, n, words)
 	_ = pipe.Process(ctx, neverRepeated{s.cmd})
 }
 
-// options are what append.lua has to know besides the message.
-func (d *dispatch) options() string {
-	b := appendNumber(nil, uint64(d.keep))
-	b = appendNumber(b, uint64(d.age.Milliseconds()))
-	b = appendFlag(b, d.ephemeral)
-	b = appendFlag(b, slices.ContainsFunc(d.targets, func(t *target) bool { return t.unsure }))
-	return string(append(b, d.key...))
+// sending is what append.lua has to know of a message. Many have the same.
+type sending struct {
+	channels         int
+	keep             int
+	age              time.Duration
+	ephemeral, again bool
+	key              string
+}
+
+func (s sending) text() string {
+	b := appendNumber(nil, uint64(s.channels))
+	b = appendNumber(b, uint64(s.keep))
+	b = appendNumber(b, uint64(s.age.Milliseconds()))
+	b = appendFlag(b, s.ephemeral)
+	b = appendFlag(b, s.again)
+	return string(append(b, s.key...))
 }
 
 func appendFlag(b []byte, set bool) []byte {

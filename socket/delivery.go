@@ -10,22 +10,25 @@ import (
 // An entry of an inbox is, after the version, any number of
 //
 //	r<bytes> <record>
-//	t<sequence><previous><logged><bytes> <channel>
+//	t<sequence><previous><logged><channel>}
 //	c<sequence>
-//	s<previous><bytes> <channel>
+//	s<previous><channel>}
 //	m<bytes> <user>
 //
-// without the line feeds, and with 16 digits for a sequence: a message, for the
-// channels that follow; one of these channels, with the position of the message in
-// it, all 0 when no log has it; a sequence that many channels have in common; one of
-// these channels, where the previous message is in the log; and a user whose topics
-// have changed. The script append.lua writes them too.
+// without the line feeds, with 16 digits for a sequence, and with a channel's name
+// as it is in keys: a message, for the channels that follow; one of these channels,
+// with the position of the message in it, all 0 when no log has it; a sequence that
+// many channels have in common; one of these channels, where the previous message
+// is in the log; and a user whose topics have changed. The script append.lua writes
+// them too.
 const (
 	entryRecord     = 'r'
 	entryTarget     = 't'
 	entryCommon     = 'c'
 	entrySame       = 's'
 	entryMembership = 'm'
+
+	entryEnd = '}' // of a channel's name
 )
 
 // sequenceDigits is enough for a time in microseconds until the year 2286.
@@ -38,21 +41,17 @@ type delivery struct {
 	record  record
 }
 
-// appendDelivery adds a record and some of its targets to an inbox entry.
-func appendDelivery(b, record []byte, to []*target) []byte {
-	b = append(append(b, recordHeader(record)...), record...)
+// appendDelivery adds a record, as it is stored, and some of its targets to an inbox
+// entry.
+func appendDelivery(b []byte, stored string, to []*target) []byte {
+	b = append(b, stored...)
 	for _, t := range to {
 		b = appendSequence(append(b, entryTarget), t.at.seq)
 		b = appendSequence(b, t.at.previous)
 		b = appendSequence(b, t.at.logged)
-		b = appendText(b, string(t.channel))
+		b = append(append(b, t.channel.inKey()...), entryEnd)
 	}
 	return b
-}
-
-// recordHeader is what is before a record in an entry.
-func recordHeader(record []byte) []byte {
-	return appendNumber([]byte{entryRecord}, uint64(len(record)))
 }
 
 func appendSequence(b []byte, n uint64) []byte {
@@ -96,7 +95,7 @@ func parseEntry(entry []byte, deliver func(delivery), changed func(user string))
 			} else {
 				at = position{r.sequence(), r.sequence(), r.sequence()}
 			}
-			ch := channel(r.text())
+			ch := r.channel()
 			if message.opcode == 0 {
 				r.fail(errors.New("a target without a record"))
 			}
@@ -160,6 +159,17 @@ func (r *entryReader) sequence() uint64 {
 	}
 	r.rest = r.rest[sequenceDigits:]
 	return n
+}
+
+func (r *entryReader) channel() channel {
+	i := bytes.IndexByte(r.rest, entryEnd)
+	if r.err != nil || i < 0 {
+		r.fail(errEntryEnds)
+		return ""
+	}
+	name := r.rest[:i]
+	r.rest = r.rest[i+1:]
+	return channelInKey(string(name))
 }
 
 func (r *entryReader) text() []byte {

@@ -10,24 +10,25 @@ import (
 // dispatch is one Send on its way: a message and the channels that it is for.
 type dispatch struct {
 	ctx       context.Context
-	record    []byte // encoded
-	nonce     string // tells a repeat of this one from another one
+	stored    string // the message, as no other send has it
 	key       string // of Latest
 	ephemeral bool
 	keep      int // messages
 	age       time.Duration
-	targets   []*target
+	targets   []target
+	single    [1]target // most have one
 
-	done chan struct{} // closed when it has ended
-	turn chan *batch   // receives the lead, and what is on its way then
-	led  bool          // it was given the lead; the sender's mutex guards it
-	err  error         // how it ended
+	turn chan *batch // receives the lead, and what is on its way then, or is closed when the dispatch has ended
+	led  bool        // it was given the lead; the sender's mutex guards it
+	over bool        // it has ended; who has the lead needs to know
+	err  error       // how it ended
 }
 
 // target is one channel of a dispatch.
 type target struct {
 	*dispatch
 	channel channel
+	state   string // key of the channel's state
 	at      position
 	servers []string // that hold connections of the channel
 
@@ -47,14 +48,16 @@ type position struct {
 func (s *Sender) newDispatch(ctx context.Context, channels []channel, r record, o sendOptions) *dispatch {
 	keep, age := s.retention(o)
 	d := &dispatch{
-		ctx: ctx, record: r.encode(), nonce: s.nonce(), key: r.key, ephemeral: o.ephemeral, keep: keep, age: age,
-		done: make(chan struct{}), turn: make(chan *batch, 1),
+		ctx: ctx, stored: r.stored(s.nonce()), key: r.key, ephemeral: o.ephemeral, keep: keep, age: age,
+		turn: make(chan *batch, 1),
 	}
-	targets := make([]target, len(channels))
-	d.targets = make([]*target, len(channels))
+	d.targets = d.single[:]
+	if len(channels) > 1 {
+		d.targets = make([]target, len(channels))
+	}
+	k := s.keys()
 	for i, ch := range channels {
-		targets[i] = target{dispatch: d, channel: ch}
-		d.targets[i] = &targets[i]
+		d.targets[i] = target{dispatch: d, channel: ch, state: k.state(ch)}
 	}
 	return d
 }
@@ -74,9 +77,9 @@ func (t *target) fail(err error) {
 func (d *dispatch) end(notified error) {
 	written := 0
 	var failed error
-	for _, t := range d.targets {
-		if t.failed != nil {
-			failed = t.failed // one of them says enough
+	for i := range d.targets {
+		if err := d.targets[i].failed; err != nil {
+			failed = err // one of them says enough
 			continue
 		}
 		written++
@@ -88,5 +91,6 @@ func (d *dispatch) end(notified error) {
 	default:
 		d.err = fmt.Errorf("socket: send: %d of %d recipients may have the message: %w", written, len(d.targets), err)
 	}
-	close(d.done)
+	d.over = true
+	close(d.turn)
 }

@@ -15,10 +15,18 @@ func newKeyspace(prefix string) keyspace {
 }
 
 // A brace in a user's id or a topic would end the hash tag early.
-var hashTag = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")
+var (
+	hashTag   = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")
+	inHashTag = strings.NewReplacer("%25", "%", "%7B", "{", "%7D", "}")
+)
+
+// inKey is the channel's name as it is in keys, and channelInKey the channel of such
+// a name.
+func (c channel) inKey() string        { return hashTag.Replace(string(c)) }
+func channelInKey(name string) channel { return channel(inHashTag.Replace(name)) }
 
 func (k keyspace) channel(ch channel, name string) string {
-	return string(k) + "{" + hashTag.Replace(string(ch)) + "}:" + name
+	return string(k) + "{" + ch.inKey() + "}:" + name
 }
 
 // The keys of a channel.

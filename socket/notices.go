@@ -40,13 +40,13 @@ func (b *batch) makeNotices() {
 		told = append(told, d)
 		for server, to := range byServer {
 			n := current[server]
-			if n == nil || len(n.entry)+len(d.record) > batchBytes {
+			if n == nil || len(n.entry)+len(d.stored) > batchBytes {
 				n = &notice{server: server, entry: []byte(formatVersion)}
 				current[server] = n
 				b.notices = append(b.notices, n)
 			}
 			n.sends = append(n.sends, d)
-			n.entry = appendDelivery(n.entry, d.record, to)
+			n.entry = appendDelivery(n.entry, d.stored, to)
 		}
 	}
 	b.sends = told
@@ -55,7 +55,8 @@ func (b *batch) makeNotices() {
 // servers returns what is to be told to which server.
 func (d *dispatch) servers() map[string][]*target {
 	var byServer map[string][]*target
-	for _, t := range d.targets {
+	for i := range d.targets {
+		t := &d.targets[i]
 		if !t.appended {
 			continue
 		}

@@ -213,7 +213,7 @@ func TestARepeatThatTheLogNoLongerTellsIsUncertain(t *testing.T) {
 				sender.round(ctx, nil, &batch{sends: []*dispatch{d}})
 				lose(ctx, sender, rdb)
 				repeat := sender.newDispatch(ctx, []channel{userChannel("ada")}, record{frame: f}, sendOptions{})
-				repeat.nonce, repeat.targets[0].unsure = d.nonce, true
+				repeat.stored, repeat.targets[0].unsure = d.stored, true
 				sender.round(ctx, nil, &batch{sends: []*dispatch{repeat}})
 				if !errors.Is(repeat.err, ErrUncertain) {
 					t.Errorf("%v; want ErrUncertain", repeat.err)

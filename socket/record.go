@@ -31,10 +31,36 @@ const (
 	recordKey    protowire.Number = 3
 	recordAck    protowire.Number = 4
 	recordJSON   protowire.Number = 5 // 1: the data is JSON
+	recordNonce  protowire.Number = 6 // tells a repeat of a send from another send
 )
 
-func (r record) encode() []byte {
-	b := make([]byte, 0, len(r.data)+len(r.key)+len(r.ack)+16)
+// stored returns the record as it is in logs and in entries of inboxes. No two sends
+// with nonces of their own have the same.
+func (r record) stored(nonce string) string {
+	var buffer [512]byte // mostly enough
+	const room = 1 + 20 + 1
+	b := r.append(buffer[:room])
+	b = protowire.AppendTag(b, recordNonce, protowire.BytesType)
+	b = protowire.AppendString(b, nonce)
+	var header [room]byte
+	h := appendNumber(append(header[:0], entryRecord), uint64(len(b)-room))
+	begin := room - len(h)
+	copy(b[begin:], h)
+	return string(b[begin:])
+}
+
+// parseStored reads a record that is stored.
+func parseStored(text string) (record, error) {
+	if text == "" || text[0] != entryRecord {
+		return record{}, fmt.Errorf("record of %d bytes: %w", len(text), errVersion)
+	}
+	r := entryReader{rest: []byte(text[1:])}
+	stored := r.record()
+	return stored, r.err
+}
+
+// append appends the record's fields.
+func (r record) append(b []byte) []byte {
 	b = append(b, formatVersion...)
 	b = appendVarint(b, recordOpcode, uint64(r.opcode))
 	b = protowire.AppendTag(b, recordData, protowire.BytesType)

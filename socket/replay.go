@@ -151,23 +151,23 @@ func parseLogged(ch channel, m redis.XMessage) (delivery, error) {
 	return d, d.read(id, previous, logged, text(m.Values, "m"))
 }
 
-// parseLatest reads "<sequence> <previous> <logged> <nonce> <record>".
+// parseLatest reads "<sequence> <previous> <logged> <record>".
 func parseLatest(ch channel, value string) (delivery, error) {
 	d := delivery{channel: ch}
-	words := strings.SplitN(value, " ", 5)
-	if len(words) != 5 {
+	words := strings.SplitN(value, " ", 4)
+	if len(words) != 4 {
 		return d, fmt.Errorf("a value of %d words", len(words))
 	}
-	return d, d.read(words[0], words[1], words[2], words[4])
+	return d, d.read(words[0], words[1], words[2], words[3])
 }
 
-func (d *delivery) read(seq, previous, logged, encoded string) (err error) {
+func (d *delivery) read(seq, previous, logged, stored string) (err error) {
 	for i, to := range []*uint64{&d.at.seq, &d.at.previous, &d.at.logged} {
 		if *to, err = parseSequence([]string{seq, previous, logged}[i]); err != nil {
 			return err
 		}
 	}
-	d.record, err = parseRecord([]byte(encoded))
+	d.record, err = parseStored(stored)
 	return err
 }
 

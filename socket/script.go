@@ -18,17 +18,20 @@ func newScript(source string) script { return script{redis.NewScript(source), so
 // command makes the command that runs the script, by its hash or with its
 // source.
 func (s script) command(ctx context.Context, inline bool, keys []string, args ...any) *redis.Cmd {
-	words := make([]any, 0, 3+len(keys)+len(args))
-	if inline {
-		words = append(words, "eval", s.source)
-	} else {
-		words = append(words, "evalsha", s.Hash())
-	}
-	words = append(words, len(keys))
+	words := make([]any, 0, len(keys)+len(args))
 	for _, key := range keys {
 		words = append(words, key)
 	}
-	cmd := redis.NewCmd(ctx, append(words, args...)...)
+	return s.commandOf(ctx, inline, len(keys), append(words, args...))
+}
+
+// commandOf is command with the keys and the arguments in one list.
+func (s script) commandOf(ctx context.Context, inline bool, keys int, words []any) *redis.Cmd {
+	run, what := "evalsha", s.Hash()
+	if inline {
+		run, what = "eval", s.source
+	}
+	cmd := redis.NewCmd(ctx, append([]any{run, what, keys}, words...)...)
 	cmd.SetFirstKeyPos(3) // a cluster client finds the node by it
 	return cmd
 }

@@ -113,16 +113,22 @@ func (r Recipients) channels() ([]channel, error) {
 	if r.topic != nil {
 		return []channel{topicChannel(*r.topic)}, checkTopic(*r.topic)
 	}
-	seen := make(map[string]bool, len(r.users))
+	var seen map[string]struct{}
+	if len(r.users) > 1 {
+		seen = make(map[string]struct{}, len(r.users))
+	}
 	users := make([]channel, 0, len(r.users))
 	for i, id := range r.users {
 		if id == "" {
 			return nil, fmt.Errorf("%w: recipient %d of %d", ErrEmptyUserID, i+1, len(r.users))
 		}
-		if !seen[id] {
-			seen[id] = true
-			users = append(users, userChannel(id))
+		if _, again := seen[id]; again {
+			continue
 		}
+		if seen != nil {
+			seen[id] = struct{}{}
+		}
+		users = append(users, userChannel(id))
 	}
 	if len(users) == 0 || len(users) > MaxRecipients {
 		return nil, fmt.Errorf("%w: got %d, want 1 to %d", ErrRecipients, len(users), MaxRecipients)

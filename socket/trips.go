@@ -40,21 +40,22 @@ func (s *Sender) dispatch(d *dispatch) error {
 		return d.err
 	}
 	select {
-	case <-d.done:
-	case current := <-d.turn:
-		s.lead(d, current)
+	case current, led := <-d.turn:
+		s.goOn(d, current, led)
 	case <-d.ctx.Done():
 		if s.withdraw(d) {
 			return fmt.Errorf("socket: send: %w", context.Cause(d.ctx))
 		}
-		// It is on its way, which does not take long.
-		select {
-		case <-d.done:
-		case current := <-d.turn:
-			s.lead(d, current)
-		}
+		current, led := <-d.turn // It is on its way, which does not take long.
+		s.goOn(d, current, led)
 	}
 	return d.err
+}
+
+func (s *Sender) goOn(d *dispatch, current *batch, led bool) {
+	if led {
+		s.lead(d, current)
+	}
 }
 
 // withdraw takes back a dispatch that has not begun its way.
@@ -75,11 +76,9 @@ func (s *Sender) lead(d *dispatch, current *batch) {
 		next := s.take()
 		s.round(d.ctx, current, next)
 		current = next
-		select {
-		case <-d.done:
+		if d.over {
 			s.passOn(current)
 			return
-		default:
 		}
 	}
 }
@@ -90,7 +89,7 @@ func (s *Sender) take() *batch {
 	defer s.mu.Unlock()
 	bytes, targets, n := 0, 0, 0
 	for _, d := range s.waiting {
-		bytes += len(d.record)
+		bytes += len(d.stored)
 		targets += len(d.targets)
 		if n > 0 && (bytes > batchBytes || targets > batchTargets) {
 			break

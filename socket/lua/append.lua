@@ -16,14 +16,17 @@
 -- channel's order but not in its log: a newer one with the same key takes the place
 -- of an older one.
 --
--- KEYS: the states of the channels that the messages are for, one after the other,
--- and then their logs.
+-- What costs most here is every word that Redis hands over and every string that is
+-- made, so there are few of them: the keys of a channel's log and of its hash of
+-- Latest, which are in the slot of its state, are made of the key of that.
+--
+-- KEYS: the states of the channels that the messages are for, one after the other.
 -- ARGV: how long the state of a channel without connections is kept, in ms; what is
 -- before and behind a server's name in the key of its inbox, "" and "" to tell no
 -- server; how many entries an inbox holds; and for each message
---   "<how many the log keeps> <for how many ms> <1: in no log> <1: a repeat> <key of Latest>",
--- its nonce, what is before it in an entry of an inbox, the message, how many
--- channels it is for, and their names as they are in such an entry.
+--   "<channels it is for> <how many the log keeps> <for how many ms> <1: in no log>
+--    <1: a repeat> <key of Latest>", with one space between them,
+-- and the message as it is in an entry of an inbox.
 -- Returns 1 when all servers were told, and else for each channel 1, {sequence,
 -- previous sequence, previous one in the log, server, …}, {"UNCERTAIN"}, or
 -- {"FAILED", error}.
@@ -32,58 +35,69 @@ local call, pcall, sub, format = redis.call, redis.pcall, string.sub, string.for
 local t = call('TIME')
 local now = t[1] * 1000000 + t[2]
 local nowText = format('%016.0f', now)
+local nowID = nowText .. '-0'
 local none = '0000000000000000'
 local absent, before, behind, limit = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
-local channels = #KEYS / 2
 
--- Calls are what costs most here, so those that can be are made for all channels.
-local states = call('MGET', unpack(KEYS, 1, channels))
+-- Where a channel's name begins in the key of its state: behind the brace, as a
+-- server's does behind "{s:".
+local name = #before - 1
+
+-- Calls are what costs most of all, so those that can be are made for all channels.
+local states = call('MGET', unpack(KEYS))
 local changed = {} -- by key: a channel may be there more than once
 
--- The options and the ends of states are few: each is taken apart once.
-local options, ends = {}, {}
+-- The options and the tails of states are few: each is taken apart once.
+local options, tails = {}, {}
 
 local function parseOptions(text)
-  local count, age, ephemeral, again, key = string.match(text, '^(%d+) (%d+) ([01]) ([01]) (.*)$')
-  local o = {kept = count, age = tonumber(age), ephemeral = ephemeral == '1', again = again == '1', key = key}
+  local channels, count, age, ephemeral, again, key = string.match(text, '^(%d+) (%d+) (%d+) ([01]) ([01]) (.*)$')
+  local o = {
+    channels = tonumber(channels), kept = count, age = tonumber(age),
+    ephemeral = ephemeral == '1', again = again == '1', key = key,
+  }
   -- The time until which messages are kept is extended by a little more than what
-  -- is asked for, so that most messages find nothing to do.
-  o.least, o.till = format('%016.0f', now + o.age * 1000), format('%016.0f', now + o.age * 1100)
+  -- is asked for, and to a round number, so that most messages find nothing to do
+  -- and many channels have the same.
+  local round = o.age * 100
+  local till = (math.floor((now + o.age * 1100) / round) + 1) * round
+  o.least, o.till = format('%016.0f', now + o.age * 1000), format('%016.0f', till)
+  o.expire = math.ceil((till - now) / 1000)
   options[text] = o
   return o
 end
 
-local function parseEnd(text)
-  local e = {kept = string.match(text, '^%d+')}
-  for server in string.gmatch(text, ' (%S+)') do e[#e + 1] = server end
-  ends[text] = e
+local function parseTail(text)
+  local rest = sub(text, 33)
+  local e = {text = text, newest = sub(text, 1, 16), till = sub(text, 17, 32), rest = rest}
+  e.kept = string.match(rest, '^%d+')
+  for server in string.gmatch(rest, ' (%S+)') do e[#e + 1] = server end
+  tails[text] = e
   return e
 end
 
--- latestOf is the key of the hash of Latest, which is in the slot of the log.
-local function latestOf(log) return sub(log, 1, -4) .. 'latest' end
+local function logOf(key) return sub(key, 1, -6) .. 'log' end
+local function latestOf(key) return sub(key, 1, -6) .. 'latest' end
 
--- A repeat, of a command whose reply was lost, looks for its nonce first. When
--- the log has lost messages since, which were too many or expired, there is no
--- telling. A value of Latest
--- that is not there may have been replaced; it overlapped with the one that did
--- it, and may as well come after that.
-local function find(state, log, key, nonce)
-  if key ~= '' then
-    local value = call('HGET', latestOf(log), key) or ''
-    local seq, last, logged, name = string.match(value, '^(%d+) (%d+) (%d+) (%S+) ')
-    if name == nonce then return seq, last, logged end
+-- A repeat, of a command whose reply was lost, looks for its message first, which
+-- no other one equals. When the log has lost messages since, which were too many or
+-- expired, there is no telling. A value of Latest that is not there may have been
+-- replaced; it overlapped with the one that did it, and may as well come after that.
+local function find(key, logged, o, message)
+  if o.key ~= '' then
+    local value = call('HGET', latestOf(key), o.key) or ''
+    if sub(value, 52) == message then return sub(value, 1, 16), sub(value, 18, 33), sub(value, 35, 50) end
     return nil
   end
-  local entries = call('XRANGE', log, '-', '+')
+  local entries = call('XRANGE', logOf(key), '-', '+')
   for _, entry in ipairs(entries) do
     local f = entry[2]
-    if f[4] == nonce then
-      local last, logged = string.match(f[2], '^(%d+) ?(%d*)$')
-      return format('%016.0f', tonumber(string.match(entry[1], '^%d+'))), last, logged == '' and last or logged
+    if f[4] == message then
+      local last, before = string.match(f[2], '^(%d+) ?(%d*)$')
+      return format('%016.0f', tonumber(string.match(entry[1], '^%d+'))), last, before == '' and last or before
     end
   end
-  local gone = sub(state, 18, 33) -- the newest message that the log has lost
+  local gone = logged -- the newest message that the log has lost
   if entries[1] then gone = string.match(entries[1][2][2], '%d+$') end
   if tonumber(gone) > now - 60000000 then return 'UNCERTAIN' end
   return nil
@@ -104,56 +118,65 @@ local function makeRoom(latest, count)
   call('HSET', latest, '', oldest)
 end
 
--- store keeps a message. It returns its sequence, the previous one, the previous
--- one in the log and the channel's new state, or nil and what is wrong.
-local function store(state, log, o, nonce, record)
-  local last, logged, newest, till = sub(state, 2, 17), sub(state, 18, 33), sub(state, 34, 49), sub(state, 50, 65)
-  local rest = sub(state, 66)
-  local kept = (ends[rest] or parseEnd(rest)).kept
+-- keep changes what a tail says of how many messages are kept, and for how long.
+local function keep(e, o)
+  local kept, till, rest = e.kept, e.till, e.rest
   if kept ~= o.kept and (till < nowText or tonumber(kept) < tonumber(o.kept)) then
-    rest = o.kept .. sub(rest, #kept + 1)
-    kept = o.kept
+    rest, kept = o.kept .. sub(rest, #kept + 1), o.kept
   end
   local longer = till < o.least
   if longer then till = o.till end
-  local seq = nowText
-  if last >= nowText then seq = format('%016.0f', tonumber(last) + 1) end
-  local done
-  if o.key ~= '' then
-    local latest = latestOf(log)
-    done = pcall('HSET', latest, o.key, seq .. ' ' .. last .. ' ' .. logged .. ' ' .. nonce .. ' ' .. record)
-    if type(done) == 'number' then makeRoom(latest, tonumber(kept)) end
-    state = '1' .. seq .. logged .. seq .. till .. rest
-  else
+  return kept, till .. rest, longer
+end
+
+-- store keeps a message. It returns its sequence and the channel's new state, or
+-- nil and what is wrong.
+local function store(key, last, logged, e, o, message)
+  local seq, id = nowText, nowID
+  if last >= nowText then
+    seq = format('%016.0f', tonumber(last) + 1)
+    id = seq .. '-0'
+  end
+  local kept, tail, longer = e.kept, e.text, false
+  if kept ~= o.kept or e.till < o.least then
+    kept, tail, longer = keep(e, o)
+    tail = e.newest .. tail
+  end
+  local log, done = logOf(key), nil
+  if o.key == '' then
     local previous = last
     if last ~= logged then previous = last .. ' ' .. logged end
-    done = pcall('XADD', log, 'MAXLEN', kept, seq .. '-0', 'q', previous, 'n', nonce, 'm', record)
-    state = '1' .. seq .. seq .. newest .. till .. rest
+    done = pcall('XADD', log, 'MAXLEN', kept, id, 'q', previous, 'm', message)
+    logged = seq
+  else
+    local latest = latestOf(key)
+    done = pcall('HSET', latest, o.key, seq .. ' ' .. last .. ' ' .. logged .. ' ' .. message)
+    if type(done) == 'number' then makeRoom(latest, tonumber(kept)) end
+    tail = seq .. sub(tail, 17)
   end
   if type(done) == 'table' then return nil, done.err end
   if longer or o.key ~= '' then
-    local age = math.ceil(o.age * 1.1)
-    call('PEXPIRE', log, age)
-    if sub(state, 34, 49) ~= none then call('PEXPIRE', latestOf(log), age) end
+    call('PEXPIRE', log, o.expire)
+    if o.key ~= '' or e.newest ~= none then call('PEXPIRE', latestOf(key), o.expire) end
   end
-  return seq, last, logged, state
+  return seq, '1' .. seq .. logged .. tail
 end
 
 -- What the servers are told: by server, the parts of an entry for its inbox and
 -- which message is the last in it. Package socket reads it, see delivery.go.
 local entries, told = {}, {}
 
-local function tell(server, message, header, record, seq, last, logged, channel)
+local function tell(server, number, message, seq, last, logged, channel)
   local e = entries[server]
   if not e then
     e = {'1c' .. nowText}
     entries[server] = e
   end
   local n = #e
-  if told[server] ~= message then
-    told[server] = message
-    e[n + 1], e[n + 2] = header, record
-    n = n + 2
+  if told[server] ~= number then
+    told[server] = number
+    n = n + 1
+    e[n] = message
   end
   if seq == nowText and last == logged then
     e[n + 1], e[n + 2], e[n + 3] = 's', last, channel
@@ -162,45 +185,47 @@ local function tell(server, message, header, record, seq, last, logged, channel)
   end
 end
 
-local replies, all = {}, true
-local sets, i, a = {}, 0, 5 -- i counts channels, a words of ARGV
-while ARGV[a] do
-  local o, nonce, header, record = options[ARGV[a]] or parseOptions(ARGV[a]), ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
-  local first = a + 5
-  a = first + ARGV[a + 4]
-  for j = first, a - 1 do
+local replies, all = {}, before ~= ''
+local sets, i = {}, 0 -- i counts channels
+for a = 5, #ARGV, 2 do
+  local o, message = options[ARGV[a]] or parseOptions(ARGV[a]), ARGV[a + 1]
+  for _ = 1, o.channels do
     i = i + 1
-    local key, log = KEYS[i], KEYS[channels + i]
+    local key = KEYS[i]
     local state = changed[key] or states[i] or '1' .. none .. none .. none .. none .. '0'
-    local seq, last, logged, new
-    if sub(state, 1, 1) ~= '1' then
-      last = 'the state has another version'
+    local last, logged, tail = sub(state, 2, 17), sub(state, 18, 33), sub(state, 34)
+    local e = tails[tail] or parseTail(tail)
+    local seq, new
+    if string.byte(state) ~= 49 then -- '1'
+      new = 'the state has another version'
     elseif o.ephemeral then
       seq, last, logged = none, none, none
     else
-      if o.again then seq, last, logged = find(state, log, o.key, nonce) end
-      if not seq then seq, last, logged, new = store(state, log, o, nonce, record) end
-    end
-    local rest = sub(state, 66)
-    local servers = ends[rest] or parseEnd(rest)
-    if new then
-      changed[key] = new
-      if #servers == 0 then
-        call('SET', key, new, 'PX', math.ceil(math.max(absent, 2 * o.age)))
+      local lastFound, loggedFound
+      if o.again then seq, lastFound, loggedFound = find(key, logged, o, message) end
+      if seq then
+        last, logged = lastFound, loggedFound
       else
-        local n = #sets
-        sets[n + 1], sets[n + 2] = key, new
+        seq, new = store(key, last, logged, e, o, message)
+        if seq then
+          changed[key] = new
+          if #e == 0 then
+            call('SET', key, new, 'PX', math.ceil(math.max(absent, 2 * o.age)))
+          else
+            local n = #sets
+            sets[n + 1], sets[n + 2] = key, new
+          end
+        end
       end
     end
     if not seq then
-      replies[i], all = {'FAILED', last}, false
+      replies[i], all = {'FAILED', new}, false
     elseif seq == 'UNCERTAIN' then
       replies[i], all = {seq}, false
     elseif before == '' then
-      replies[i], all = {seq, last, logged, unpack(servers)}, false
+      replies[i] = {seq, last, logged, unpack(e)}
     else
-      for s = 1, #servers do tell(servers[s], first, header, record, seq, last, logged, ARGV[j]) end
-      replies[i] = 1
+      for s = 1, #e do tell(e[s], a, message, seq, last, logged, sub(key, name, -7)) end
     end
   end
 end
@@ -208,4 +233,6 @@ if sets[1] then call('MSET', unpack(sets)) end
 for server, e in pairs(entries) do
   call('XADD', before .. server .. behind, 'NOMKSTREAM', 'MAXLEN', '~', limit, '*', 'b', table.concat(e))
 end
-return all and 1 or replies
+if all then return 1 end
+for j = 1, i do replies[j] = replies[j] or 1 end
+return replies
