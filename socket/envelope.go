@@ -1,8 +1,8 @@
 package socket
 
 import (
-	"bytes"
 	"encoding/json"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
@@ -10,40 +10,73 @@ import (
 
 // envelope is what a frame of the server says besides its payload.
 type envelope struct {
-	ID    uint64 `json:"id,omitempty"`
-	At    string `json:"at,omitempty"`
-	On    string `json:"on,omitempty"`
-	Ack   string `json:"ack,omitempty"`
-	Error string `json:"error,omitempty"`
+	id  uint64 // of the request that is answered, or 0
+	at  point  // behind the message; seq is 0 when it has no position
+	on  string // the channel, or "" for the user's
+	ack string // the token with which the client is to acknowledge, or ""
+	err string // or ""
 }
 
-// wrap puts a message into an envelope.
-func (e envelope) wrap(f frame) frame {
-	header, _ := json.Marshal(e) // a struct of strings always encodes
-	if f.opcode == websocket.BinaryMessage {
-		return frame{opcode: f.opcode, data: append(append(header, '\n'), f.data...)}
+// prepare puts a message into the envelope.
+func (e envelope) prepare(f frame) *prepared {
+	const room = 64 // mostly enough for what is around the payload
+	b := make([]byte, maxHeader, maxHeader+room+len(e.on)+len(e.ack)+len(f.data))
+	return framed(f.opcode, e.append(b, f))
+}
+
+// append appends the payload of the frame that carries a message.
+func (e envelope) append(b []byte, f frame) []byte {
+	b = e.appendHeader(b)
+	switch {
+	case f.opcode == websocket.BinaryMessage:
+		return append(append(b, '}', '\n'), f.data...)
+	case f.json:
+		b = append(appendName(b, "data"), f.data...)
+	default:
+		b = appendJSONString(appendName(b, "text"), f.data)
 	}
-	b := make([]byte, 0, len(header)+len(f.data)+len(`,"data":`)+2)
-	b = append(b, header[:len(header)-1]...)
-	if len(b) > 1 {
-		b = append(b, ',')
-	}
-	if f.json {
-		b = append(append(b, `"data":`...), f.data...)
-	} else {
-		b = appendJSONString(append(b, `"text":`...), f.data)
-	}
-	return frame{opcode: f.opcode, data: append(b, '}')}
+	return append(b, '}')
 }
 
 // alone is a frame without a payload.
-func (e envelope) alone() frame { return controlFrame(e) }
+func (e envelope) alone() frame {
+	return frame{opcode: websocket.TextMessage, data: append(e.appendHeader(nil), '}'), json: true}
+}
+
+// appendHeader appends a JSON object that is still open.
+func (e envelope) appendHeader(b []byte) []byte {
+	b = append(b, '{')
+	if e.id != 0 {
+		b = strconv.AppendUint(appendName(b, "id"), e.id, 10)
+	}
+	if e.at.seq != 0 {
+		b = append(e.at.append(append(appendName(b, "at"), '"')), '"')
+	}
+	if e.on != "" {
+		b = appendJSONString(appendName(b, "on"), e.on)
+	}
+	if e.ack != "" {
+		b = appendJSONString(appendName(b, "ack"), e.ack)
+	}
+	if e.err != "" {
+		b = appendJSONString(appendName(b, "error"), e.err)
+	}
+	return b
+}
+
+// appendName appends the name of a member to an object that is open.
+func appendName(b []byte, name string) []byte {
+	if b[len(b)-1] != '{' {
+		b = append(b, ',')
+	}
+	return append(append(append(b, '"'), name...), `":`...)
+}
 
 // envelope is the one of a message of a channel.
 func (d delivery) envelope() envelope {
-	e := envelope{On: d.channel.name(), Ack: d.record.ack}
+	e := envelope{on: d.channel.name(), ack: d.record.ack}
 	if d.at.seq != 0 {
-		e.At = d.after().String()
+		e.at = d.after()
 	}
 	return e
 }
@@ -71,9 +104,23 @@ func controlFrame(v any) frame {
 	return frame{opcode: websocket.TextMessage, data: data, json: true}
 }
 
-// appendJSONString quotes a text. What is not UTF-8 is replaced, since a JSON
-// text cannot hold it.
-func appendJSONString(b, text []byte) []byte {
-	quoted, _ := json.Marshal(string(bytes.ToValidUTF8(text, []byte(string(utf8.RuneError))))) // a string always encodes
+// appendJSONString quotes a text. Bytes that are not UTF-8 are replaced, since a JSON
+// text cannot hold them.
+func appendJSONString[T string | []byte](b []byte, text T) []byte {
+	if plain(text) { // as most texts of programs are
+		return append(append(append(b, '"'), text...), '"')
+	}
+	quoted, _ := json.Marshal(string(text)) // a string always encodes
 	return append(b, quoted...)
+}
+
+// plain tells whether a text is the same in JSON, and harmless in a page of HTML.
+func plain[T string | []byte](text T) bool {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c < ' ', c >= utf8.RuneSelf, c == '"', c == '\\', c == '<', c == '>', c == '&', c == 0x7f:
+			return false
+		}
+	}
+	return true
 }

@@ -18,29 +18,30 @@ type message struct {
 func (m *message) frame(c *connection) *prepared {
 	if !c.resumes || m.record.opcode == websocket.CloseMessage {
 		if m.plain == nil {
-			m.plain = m.prepare(m.record.frame)
+			m.plain = prepare(m.record.frame)
+			m.mark(m.plain)
 		}
 		return m.plain
 	}
 	if m.wrapped == nil {
-		m.wrapped = m.prepare(m.envelope().wrap(m.record.frame))
+		m.wrapped = m.envelope().prepare(m.record.frame)
+		m.mark(m.wrapped)
 	}
 	return m.wrapped
 }
 
-func (m *message) prepare(f frame) *prepared {
-	p := prepare(f)
+func (m *message) mark(p *prepared) {
 	if m.record.key != "" {
 		p.latest = string(m.channel) + "\x00" + m.record.key
 	}
-	return p
 }
 
 // give queues messages of a channel, to be written at once.
 func (c *connection) give(messages ...*message) error {
-	frames := make([]*prepared, len(messages))
-	for i, m := range messages {
-		frames[i] = m.frame(c)
+	var few [4]*prepared
+	frames := few[:0]
+	for _, m := range messages {
+		frames = append(frames, m.frame(c))
 	}
 	return c.post(frames...)
 }
@@ -51,7 +52,7 @@ func (c *connection) send(f frame) error { return c.sendWrapped(envelope{}, f) }
 // sendWrapped is send with an envelope for those who know envelopes.
 func (c *connection) sendWrapped(e envelope, f frame) error {
 	if c.resumes {
-		f = e.wrap(f)
+		return c.post(e.prepare(f))
 	}
 	return c.post(prepare(f))
 }

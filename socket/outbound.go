@@ -115,10 +115,29 @@ func (c *connection) post(messages ...*prepared) error {
 			c.queueClose(prepare(closeFrame(CloseSlow, "reading too slowly")))
 			return ErrClosed
 		}
+		if len(messages) == 1 && c.writeAlone(b) {
+			return nil
+		}
 		c.out.add(len(c.out.frames), b)
 	}
 	c.write()
 	return nil
+}
+
+// writeAlone writes a frame past the queue when nothing waits there and the socket
+// takes all of it. What it did not write is queued. It returns false when the frame
+// has to be queued as a whole.
+func (c *connection) writeAlone(b []byte) bool {
+	if len(c.out.frames) > 0 || c.out.held || c.out.writing || c.raw == nil || c.conn == nil || len(b) > directly {
+		return false
+	}
+	n, _ := writeNow(c.raw, b) // the writer finds out about the error
+	if n < len(b) {
+		c.out.add(0, b)
+		c.out.wrote(n)
+		c.startWriter()
+	}
+	return true
 }
 
 // finish closes the connection with a close frame, after what is queued.
@@ -233,6 +252,10 @@ func (c *connection) write() {
 	if c.raw != nil && c.writeNow() {
 		return
 	}
+	c.startWriter()
+}
+
+func (c *connection) startWriter() {
 	c.out.writing = true
 	c.hub.work.Go(c.drain)
 }

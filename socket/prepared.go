@@ -39,8 +39,16 @@ type prepared struct {
 
 // prepare copies a frame behind its header.
 func prepare(f frame) *prepared {
-	b := appendHeader(make([]byte, 0, maxHeader+len(f.data)), finalBit|byte(f.opcode), len(f.data))
-	return &prepared{plain: append(b, f.data...)}
+	return framed(f.opcode, append(make([]byte, maxHeader, maxHeader+len(f.data)), f.data...))
+}
+
+// framed is a frame whose payload is in b, behind maxHeader bytes of room.
+func framed(opcode int, b []byte) *prepared {
+	var header [maxHeader]byte
+	h := appendHeader(header[:0], finalBit|byte(opcode), len(b)-maxHeader)
+	begin := maxHeader - len(h)
+	copy(b[begin:], h)
+	return &prepared{plain: b[begin:]}
 }
 
 // bytes returns what a connection writes: a message whose payload has threshold

@@ -76,12 +76,14 @@ func (c channel) name() string {
 const maxPosition = 64
 
 // String writes a point as the position that clients name.
-func (p point) String() string {
-	s := strconv.FormatUint(p.seq, 36)
+func (p point) String() string { return string(p.append(nil)) }
+
+func (p point) append(b []byte) []byte {
+	b = strconv.AppendUint(b, p.seq, 36)
 	if p.logged != p.seq {
-		s += "." + strconv.FormatUint(p.logged, 36)
+		b = strconv.AppendUint(append(b, '.'), p.logged, 36)
 	}
-	return s
+	return b
 }
 
 // parsePoint reads the position of a client.

@@ -93,7 +93,7 @@ func TestEnvelopes(t *testing.T) {
 		{delivery{"t:room", position{1, 0, 0}, record{frame: text("x"), ack: "t"}}, `{"at":"1","on":"#room","ack":"t","text":"x"}`},
 		{delivery{"u:ada", position{1, 0, 0}, record{frame: frame{opcode: websocket.BinaryMessage, data: []byte{0, '\n'}}}}, "{\"at\":\"1\"}\n\x00\n"},
 	} {
-		if got := string(test.delivery.envelope().wrap(test.delivery.record.frame).data); got != test.want {
+		if got := string(test.delivery.envelope().append(nil, test.delivery.record.frame)); got != test.want {
 			t.Errorf("%v: %q, want %q", test.delivery, got, test.want)
 		}
 	}

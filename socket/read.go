@@ -195,7 +195,7 @@ func (c *connection) handle(m *Message) {
 // done answers a request whose handler has not.
 func (c *connection) done(m *Message) {
 	if m.answer != nil && m.answer.take() {
-		_ = c.post(prepare(envelope{ID: m.answer.id}.alone())) // a client that is gone misses it
+		_ = c.post(prepare(envelope{id: m.answer.id}.alone())) // a client that is gone misses it
 	}
 }
 
@@ -238,7 +238,7 @@ func (c *connection) tellOf(m *Message, err error) {
 		return
 	}
 	c.hub.log.Info("socket: error answered", "connection", c.id, "request", m.RequestID, "error", err)
-	_ = c.post(prepare(envelope{ID: m.answer.id, Error: reasonFor(err)}.alone())) // a client that is gone misses it
+	_ = c.post(prepare(envelope{id: m.answer.id, err: reasonFor(err)}.alone())) // a client that is gone misses it
 }
 
 // tell answers with an error. A client that is gone misses it.

@@ -52,7 +52,7 @@ func Reply[T any](ctx context.Context, v T) error {
 	if !m.answer.take() {
 		return ErrReplied
 	}
-	return c.sendWrapped(envelope{ID: m.answer.id}, f)
+	return c.sendWrapped(envelope{id: m.answer.id}, f)
 }
 
 // Answer makes a handler of messages from a function that takes the decoded
