@@ -51,7 +51,7 @@ func newHub(ctx context.Context, s *Server) *hub {
 		unsynced: map[channel]struct{}{},
 		slots:    make(chan struct{}, syncs),
 	}
-	h.wheel = newWheel(h.config)
+	h.wheel = newWheel(h.config, h.config.tick())
 	h.reaper = Reaper{Redis: s.Redis, Prefix: s.Prefix, Jobs: s.Jobs, Logger: s.Logger}
 	if s.Jobs == nil {
 		h.reaper.Jobs = h.reaper.jobs()

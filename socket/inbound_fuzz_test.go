@@ -36,7 +36,7 @@ func FuzzFrames(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sent []byte, deflate bool) {
 		const limit = 1000
 		h := &hub{config: config{maxMessage: limit, auth: time.Second, ping: time.Second, pong: time.Second}}
-		h.wheel = newWheel(h.config)
+		h.wheel = newWheel(h.config, h.config.tick())
 		c := newConnection(h)
 		c.deflate, c.in.conn = deflate, recorded{Reader: bytes.NewReader(sent)}
 		for {

@@ -13,7 +13,7 @@ import (
 // told to. A tick is a second.
 func newRim() *hub {
 	h := &hub{config: config{auth: 10 * time.Second, ping: 25 * time.Second, pong: 10 * time.Second}}
-	h.wheel = newWheel(h.config)
+	h.wheel = newWheel(h.config, time.Second)
 	return h
 }
 
@@ -163,13 +163,13 @@ func TestAConnectionThatWasRemovedStaysOut(t *testing.T) {
 
 func TestATickFollowsTheShortestLimit(t *testing.T) {
 	for limits, want := range map[[3]time.Duration]time.Duration{
-		{25 * time.Second, 10 * time.Second, 10 * time.Second}:      time.Second,
-		{time.Second, 10 * time.Second, 10 * time.Second}:           250 * time.Millisecond,
+		{25 * time.Second, 10 * time.Second, 10 * time.Second}:      50 * time.Millisecond,
+		{time.Second, 120 * time.Millisecond, 10 * time.Second}:     30 * time.Millisecond,
 		{25 * time.Second, 10 * time.Second, 20 * time.Millisecond}: 5 * time.Millisecond,
 		{25 * time.Second, time.Microsecond, 10 * time.Second}:      time.Millisecond,
 	} {
-		if w := newWheel(config{ping: limits[0], pong: limits[1], auth: limits[2]}); w.tick != want {
-			t.Errorf("limits %v: a tick of %v, want %v", limits, w.tick, want)
+		if got := (config{ping: limits[0], pong: limits[1], auth: limits[2]}).tick(); got != want {
+			t.Errorf("limits %v: a tick of %v, want %v", limits, got, want)
 		}
 	}
 }
