@@ -43,13 +43,19 @@ type appendStep struct {
 	inline  bool // Redis does not have the script: send its source
 }
 
+// oneRedis tells whether all keys are in one Redis.
+func oneRedis(rdb redis.UniversalClient) bool {
+	_, one := rdb.(*redis.Client)
+	return one
+}
+
 func (s *Sender) newAppends(b *batch) *appends {
 	a := &appends{}
 	if b == nil {
 		return a
 	}
 	size := 1
-	if _, a.one = s.redis.(*redis.Client); a.one {
+	if a.one = oneRedis(s.redis); a.one {
 		size = stepTargets
 	}
 	targets := make([]*target, 0, len(b.sends))

@@ -18,10 +18,9 @@ type dispatch struct {
 	targets   []target
 	single    [1]target // most have one
 
-	turn chan *batch // receives the lead, and what is on its way then, or is closed when the dispatch has ended
-	led  bool        // it was given the lead; the sender's mutex guards it
-	over bool        // it has ended; who has the lead needs to know
-	err  error       // how it ended
+	turn chan lead // receives the lead at most once, and is closed when the dispatch has ended
+	over bool      // it has ended; for who has the lead
+	err  error     // how it ended
 }
 
 // target is one channel of a dispatch.
@@ -49,7 +48,7 @@ func (s *Sender) newDispatch(ctx context.Context, channels []channel, r record, 
 	keep, age := s.retention(o)
 	d := &dispatch{
 		ctx: ctx, stored: r.stored(s.nonce()), key: r.key, ephemeral: o.ephemeral, keep: keep, age: age,
-		turn: make(chan *batch, 1),
+		turn: make(chan lead, 1),
 	}
 	d.targets = d.single[:]
 	if len(channels) > 1 {

@@ -37,7 +37,8 @@ type Sender struct {
 
 	mu      sync.Mutex
 	waiting []*dispatch // for a trip
-	led     bool        // somebody makes trips
+	leads   int         // how many make trips
+	flying  int         // sends that are on their first trip
 }
 
 // NewSender returns a Sender that sends through rdb, whose owner goes on to be

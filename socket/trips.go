@@ -13,49 +13,69 @@ import (
 // trip for each batch, batches grow as fast as sends come in, and the second
 // trips are made in the order of the first ones. When its own message is on its
 // way, it passes the lead on.
+//
+// Where one trip is all there is, a send does not wait for a batch that is on its
+// way as long as that is small: it takes a lead of its own.
 
 const (
 	// A batch takes about so many bytes of messages and so many channels.
 	batchBytes   = 256 << 10
 	batchTargets = 256
+
+	// fewSends are so few that sharing trips saves less than it delays.
+	fewSends = 4
 )
 
 // batch is what makes a trip together.
 type batch struct {
-	sends   []*dispatch
+	size    int         // sends that it began with
+	sends   []*dispatch // that have not ended
 	notices []*notice
+}
+
+// lead is the right to make the next round: the second trip of one batch, and the
+// first one of another. Either may be nil.
+type lead struct {
+	current, next *batch
 }
 
 // dispatch sends a message and returns how that went.
 func (s *Sender) dispatch(d *dispatch) error {
-	s.mu.Lock()
-	s.waiting = append(s.waiting, d)
-	lead := !s.led
-	if lead {
-		s.led, d.led = true, true
-	}
-	s.mu.Unlock()
-	if lead {
-		s.lead(d, nil)
+	if first := s.enqueue(d); first != nil {
+		s.lead(d, *first)
 		return d.err
 	}
 	select {
-	case current, led := <-d.turn:
-		s.goOn(d, current, led)
+	case l, given := <-d.turn:
+		if given {
+			s.lead(d, l)
+		}
 	case <-d.ctx.Done():
 		if s.withdraw(d) {
 			return fmt.Errorf("socket: send: %w", context.Cause(d.ctx))
 		}
-		current, led := <-d.turn // It is on its way, which does not take long.
-		s.goOn(d, current, led)
+		if l, given := <-d.turn; given { // It is on its way, which does not take long.
+			s.lead(d, l)
+		}
 	}
 	return d.err
 }
 
-func (s *Sender) goOn(d *dispatch, current *batch, led bool) {
-	if led {
-		s.lead(d, current)
+// enqueue has a dispatch wait for a trip, or gives it the lead.
+func (s *Sender) enqueue(d *dispatch) *lead {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = append(s.waiting, d)
+	if len(s.waiting) > 1 || !s.mayLead() { // who has the lead must be in its batch
+		return nil
 	}
+	s.leads++
+	return &lead{next: s.take()}
+}
+
+// mayLead tells whether there may be one more lead. The caller holds mu.
+func (s *Sender) mayLead() bool {
+	return s.leads == 0 || s.flying < fewSends && oneRedis(s.redis)
 }
 
 // withdraw takes back a dispatch that has not begun its way.
@@ -63,30 +83,33 @@ func (s *Sender) withdraw(d *dispatch) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.Index(s.waiting, d)
-	if i < 0 || d.led {
+	if i < 0 {
 		return false
 	}
 	s.waiting = slices.Delete(s.waiting, i, i+1)
 	return true
 }
 
-// lead makes the trips of all until d has ended.
-func (s *Sender) lead(d *dispatch, current *batch) {
+// lead makes rounds until d, which is in one of the lead's batches, has ended.
+func (s *Sender) lead(d *dispatch, l lead) {
 	for {
-		next := s.take()
-		s.round(d.ctx, current, next)
-		current = next
-		if d.over {
-			s.passOn(current)
+		s.round(d.ctx, l.current, l.next)
+		if s.landed(l.next, d.over) {
 			return
 		}
+		l = lead{l.next, s.takeNext()}
 	}
 }
 
-// take returns the next batch, or nil.
-func (s *Sender) take() *batch {
+func (s *Sender) takeNext() *batch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.take()
+}
+
+// take takes the next batch out of those that wait, or returns nil. The caller
+// holds mu.
+func (s *Sender) take() *batch {
 	bytes, targets, n := 0, 0, 0
 	for _, d := range s.waiting {
 		bytes += len(d.stored)
@@ -99,28 +122,34 @@ func (s *Sender) take() *batch {
 	if n == 0 {
 		return nil
 	}
-	b := &batch{sends: slices.Clone(s.waiting[:n])}
+	b := &batch{size: n, sends: slices.Clone(s.waiting[:n])}
 	s.waiting = slices.Delete(s.waiting, 0, n)
+	s.flying += n
 	return b
 }
 
-// passOn gives the lead, and what is on its way, to one whose message is not
-// through, if there is one.
-func (s *Sender) passOn(current *batch) {
+// landed notes that a batch has made its first trip. When the one who has the lead
+// is done, it gives the lead to one whose message is not through, if there is one.
+func (s *Sender) landed(b *batch, done bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var next *dispatch
-	switch {
-	case current != nil && len(current.sends) > 0:
-		next = current.sends[0]
-	case len(s.waiting) > 0:
-		next = s.waiting[0]
-	default:
-		s.led = false
-		return
+	if b != nil {
+		s.flying -= b.size
 	}
-	next.led = true
-	next.turn <- current
+	if !done {
+		return false
+	}
+	s.leads--
+	switch {
+	case b != nil && len(b.sends) > 0:
+		s.leads++
+		b.sends[0].turn <- lead{b, s.take()}
+	case len(s.waiting) > 0 && s.mayLead():
+		s.leads++
+		first := s.waiting[0]
+		first.turn <- lead{next: s.take()}
+	}
+	return true
 }
 
 // sendBackoff is the pause before each repeat of a trip.
