@@ -15,9 +15,9 @@ type wheel struct {
 	auth, ping, pong, close int64 // the limits, in ticks
 
 	mu     sync.Mutex
-	now    int64           // in ticks since the beginning
+	now    int64             // in ticks since the beginning
 	slots  [1024]*connection // lists; a connection is in slot due % len(slots)
-	spread int64           // of the first pings over an interval
+	spread int64             // of the first pings over an interval
 }
 
 // maxTick is short, for what is due in a tick is done at once, and everything else
