@@ -70,20 +70,21 @@ func (s *Sender) newAppends(b *batch) *appends {
 	return a
 }
 
-// queue adds an attempt of everything that is pending to a pipeline that
-// go-redis does not repeat by itself: it would repeat a command whose reply was
-// lost without telling it.
-func (a *appends) queue(ctx context.Context, pipe redis.Pipeliner, k keyspace) {
+// commands makes an attempt of everything that is pending.
+func (a *appends) commands(ctx context.Context, k keyspace) []redis.Cmder {
 	before, behind := "", ""
 	if a.one {
 		before, behind = k.inboxParts()
 	}
-	for _, step := range a.steps {
-		step.queue(ctx, pipe, before, behind)
+	cmds := make([]redis.Cmder, len(a.steps))
+	for i, step := range a.steps {
+		step.cmd = step.command(ctx, before, behind)
+		cmds[i] = step.cmd
 	}
+	return cmds
 }
 
-func (s *appendStep) queue(ctx context.Context, pipe redis.Pipeliner, before, behind string) {
+func (s *appendStep) command(ctx context.Context, before, behind string) *redis.Cmd {
 	n := len(s.targets)
 	words := make([]any, n+4, n+4+2*n)
 	words[n], words[n+1], words[n+2], words[n+3] = stateRetention.Milliseconds(), before, behind, inboxLimit
@@ -102,8 +103,7 @@ func (s *appendStep) queue(ctx context.Context, pipe redis.Pipeliner, before, be
 		}
 		words = append(words, text, &d.stored)
 	}
-	s.cmd = appendScript.commandOf(ctx, s.inline, n, words)
-	_ = pipe.Process(ctx, neverRepeated{s.cmd})
+	return appendScript.commandOf(ctx, s.inline, n, words)
 }
 
 // sending is what append.lua has to know of a message. Many have the same.
@@ -130,12 +130,6 @@ func appendFlag(b []byte, set bool) []byte {
 	}
 	return append(b, "0 "...)
 }
-
-// neverRepeated is a command that go-redis sends at most once, and with it the
-// pipeline that it is in.
-type neverRepeated struct{ redis.Cmder }
-
-func (neverRepeated) NoRetry() bool { return true }
 
 // written reads the replies of an attempt and tells whether no further one is
 // needed. After the last one none is made.

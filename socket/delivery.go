@@ -1,10 +1,10 @@
 package socket
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // An entry of an inbox is, after the version, any number of
@@ -69,11 +69,10 @@ func appendText(b []byte, text string) []byte {
 	return append(appendNumber(b, uint64(len(text))), text...)
 }
 
-// parseEntry reads an inbox entry. It calls deliver with each delivery, one for
-// each channel, whose data is a part of entry, and changed with each user whose
-// topics have changed.
-func parseEntry(entry []byte, deliver func(delivery), changed func(user string)) error {
-	if len(entry) == 0 || entry[0] != formatVersion[0] {
+// parseEntry reads an inbox entry. It calls deliver with each message, once for each
+// of its channels, and changed with each user whose topics have changed.
+func parseEntry(entry string, deliver func(channel, position, record), changed func(user string)) error {
+	if entry == "" || entry[0] != formatVersion[0] {
 		return fmt.Errorf("inbox entry of %d bytes: %w", len(entry), errVersion)
 	}
 	r := entryReader{rest: entry[1:]}
@@ -100,11 +99,11 @@ func parseEntry(entry []byte, deliver func(delivery), changed func(user string))
 				r.fail(errors.New("a target without a record"))
 			}
 			if r.err == nil {
-				deliver(delivery{ch, at, message})
+				deliver(ch, at, message)
 			}
 		case entryMembership:
 			if user := r.text(); r.err == nil {
-				changed(string(user))
+				changed(user)
 			}
 		default:
 			r.err = fmt.Errorf("unknown kind %q", kind)
@@ -118,14 +117,14 @@ func parseEntry(entry []byte, deliver func(delivery), changed func(user string))
 
 // entryReader reads what is left of an entry. After an error it reads nothing.
 type entryReader struct {
-	rest []byte
+	rest string
 	err  error
 }
 
 func (r *entryReader) record() (message record) {
 	encoded := r.text()
 	if r.err == nil {
-		message, r.err = parseRecord(encoded)
+		message, r.err = parseRecord([]byte(encoded))
 	}
 	return message
 }
@@ -133,12 +132,12 @@ func (r *entryReader) record() (message record) {
 var errEntryEnds = errors.New("it ends too early")
 
 func (r *entryReader) number() uint64 {
-	i := bytes.IndexByte(r.rest, ' ')
+	i := strings.IndexByte(r.rest, ' ')
 	if r.err != nil || i < 0 {
 		r.fail(errEntryEnds)
 		return 0
 	}
-	n, err := parseSequence(string(r.rest[:i]))
+	n, err := parseSequence(r.rest[:i])
 	if err != nil {
 		r.fail(err)
 		return 0
@@ -152,7 +151,7 @@ func (r *entryReader) sequence() uint64 {
 		r.fail(errEntryEnds)
 		return 0
 	}
-	n, err := parseSequence(string(r.rest[:sequenceDigits]))
+	n, err := parseSequence(r.rest[:sequenceDigits])
 	if err != nil {
 		r.fail(err)
 		return 0
@@ -162,23 +161,23 @@ func (r *entryReader) sequence() uint64 {
 }
 
 func (r *entryReader) channel() channel {
-	i := bytes.IndexByte(r.rest, entryEnd)
+	i := strings.IndexByte(r.rest, entryEnd)
 	if r.err != nil || i < 0 {
 		r.fail(errEntryEnds)
 		return ""
 	}
 	name := r.rest[:i]
 	r.rest = r.rest[i+1:]
-	return channelInKey(string(name))
+	return channelInKey(name)
 }
 
-func (r *entryReader) text() []byte {
+func (r *entryReader) text() string {
 	n := r.number()
 	if r.err != nil || n > uint64(len(r.rest)) {
 		r.fail(errEntryEnds)
-		return nil
+		return ""
 	}
-	text := r.rest[:n:n]
+	text := r.rest[:n]
 	r.rest = r.rest[n:]
 	return text
 }

@@ -19,7 +19,7 @@ type envelope struct {
 
 // prepare puts a message into the envelope.
 func (e envelope) prepare(f frame) *prepared {
-	const room = 64 // mostly enough for what is around the payload
+	const room = 40 // mostly enough for what is around the payload
 	b := make([]byte, maxHeader, maxHeader+room+len(e.on)+len(e.ack)+len(f.data))
 	return framed(f.opcode, e.append(b, f))
 }

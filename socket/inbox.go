@@ -75,8 +75,9 @@ func (h *hub) distribute(ctx context.Context, messages []redis.XMessage) (bytes 
 		if entry == "" { // a mark: it makes the stream, or wakes its reader
 			continue
 		}
-		err := parseEntry([]byte(entry), func(d delivery) {
-			if s := h.find(d.channel); s != nil && s.deliver(d) {
+		err := parseEntry(entry, func(ch channel, at position, r record) {
+			// The channel's name is a part of the entry, which is not to be kept for it.
+			if s := h.find(ch); s != nil && s.deliver(delivery{s.channel, at, r}) {
 				touched = append(touched, s)
 			}
 		}, h.memberships.note)

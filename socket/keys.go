@@ -20,10 +20,16 @@ var (
 	inHashTag = strings.NewReplacer("%25", "%", "%7B", "{", "%7D", "}")
 )
 
-// inKey is the channel's name as it is in keys, and channelInKey the channel of such
-// a name.
-func (c channel) inKey() string        { return hashTag.Replace(string(c)) }
-func channelInKey(name string) channel { return channel(inHashTag.Replace(name)) }
+// inKey is the channel's name as it is in keys.
+func (c channel) inKey() string { return hashTag.Replace(string(c)) }
+
+// channelInKey is the channel of a name in a key.
+func channelInKey(name string) channel {
+	if !strings.Contains(name, "%") {
+		return channel(name) // as nearly all of them
+	}
+	return channel(inHashTag.Replace(name))
+}
 
 func (k keyspace) channel(ch channel, name string) string {
 	return string(k) + "{" + ch.inKey() + "}:" + name

@@ -70,15 +70,16 @@ func (d *dispatch) servers() map[string][]*target {
 	return byServer
 }
 
-// queueNotices adds an attempt of the second trip to a pipeline.
-func (b *batch) queueNotices(ctx context.Context, pipe redis.Pipeliner, k keyspace) {
+// noticeCommands makes an attempt of the second trip.
+func (b *batch) noticeCommands(ctx context.Context, k keyspace) (cmds []redis.Cmder) {
 	if b == nil {
-		return
+		return nil
 	}
 	for _, n := range b.notices {
 		n.cmd = redis.NewStringCmd(ctx, "xadd", k.inbox(n.server), "nomkstream", "maxlen", "~", inboxLimit, "*", "b", n.entry)
-		_ = pipe.Process(ctx, neverRepeated{n.cmd})
+		cmds = append(cmds, n.cmd)
 	}
+	return cmds
 }
 
 // notified reads the replies of an attempt and tells whether no further one is

@@ -54,7 +54,7 @@ func parseStored(text string) (record, error) {
 	if text == "" || text[0] != entryRecord {
 		return record{}, fmt.Errorf("record of %d bytes: %w", len(text), errVersion)
 	}
-	r := entryReader{rest: []byte(text[1:])}
+	r := entryReader{rest: text[1:]}
 	stored := r.record()
 	return stored, r.err
 }

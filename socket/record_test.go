@@ -25,7 +25,9 @@ func TestAnInboxEntryIsReadAsItWasWritten(t *testing.T) {
 	entry = appendMembership(entry, "ada")
 	var got []delivery
 	var changed []string
-	if err := parseEntry(entry, func(d delivery) { got = append(got, d) }, func(user string) { changed = append(changed, user) }); err != nil {
+	err := parseEntry(string(entry), func(ch channel, at position, r record) { got = append(got, delivery{ch, at, r}) },
+		func(user string) { changed = append(changed, user) })
+	if err != nil {
 		t.Fatal(err)
 	}
 	var want []delivery
@@ -52,10 +54,10 @@ func FuzzParseEntry(f *testing.F) {
 	f.Add([]byte(formatVersion))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, entry []byte) {
-		_ = parseEntry(entry, func(d delivery) {
-			again, err := parseStored(d.record.stored("1"))
-			if err != nil || !reflect.DeepEqual(again, d.record) && len(d.record.data) > 0 {
-				t.Errorf("%v was read as %v, %v", d.record, again, err)
+		_ = parseEntry(string(entry), func(_ channel, _ position, r record) {
+			again, err := parseStored(r.stored("1"))
+			if err != nil || !reflect.DeepEqual(again, r) && len(r.data) > 0 {
+				t.Errorf("%v was read as %v, %v", r, again, err)
 			}
 		}, func(string) {})
 	})
@@ -66,7 +68,7 @@ func TestWhatAnotherVersionWroteIsRefused(t *testing.T) {
 	if _, err := parseRecord(append([]byte("2"), r[1:]...)); !errors.Is(err, errVersion) {
 		t.Errorf("record: %v", err)
 	}
-	if err := parseEntry([]byte("2"), nil, nil); !errors.Is(err, errVersion) {
+	if err := parseEntry("2", nil, nil); !errors.Is(err, errVersion) {
 		t.Errorf("entry: %v", err)
 	}
 	for _, bad := range []record{{frame: frame{opcode: 3}}, {frame: frame{opcode: websocket.CloseMessage, data: []byte{1}}}} {

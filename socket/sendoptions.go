@@ -60,6 +60,13 @@ func Latest(key string) SendOption {
 func (o *sendOptions) fail(err error) { o.err = errors.Join(o.err, err) }
 
 func applySendOptions(opts []SendOption) (sendOptions, error) {
+	if len(opts) == 0 {
+		return sendOptions{}, nil // and no allocation
+	}
+	return applyEach(opts)
+}
+
+func applyEach(opts []SendOption) (sendOptions, error) {
 	var o sendOptions
 	for _, opt := range opts {
 		opt(&o)

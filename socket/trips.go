@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Sends that overlap share their trips to Redis. One of them has the lead: it
@@ -164,10 +166,7 @@ func (s *Sender) round(ctx context.Context, current, next *batch) {
 	ctx = context.WithoutCancel(ctx)
 	appends := s.newAppends(next)
 	for attempt := 0; ; attempt++ {
-		pipe := s.redis.Pipeline()
-		current.queueNotices(ctx, pipe, s.keys())
-		appends.queue(ctx, pipe, s.keys())
-		_, _ = pipe.Exec(ctx) // every command has its own error
+		s.exec(ctx, append(current.noticeCommands(ctx, s.keys()), appends.commands(ctx, s.keys())...))
 		last := attempt == len(sendBackoff)
 		if current.notified(last) {
 			current = nil
@@ -181,3 +180,24 @@ func (s *Sender) round(ctx context.Context, current, next *batch) {
 	}
 	next.makeNotices()
 }
+
+// exec carries out commands in one trip, or fails to. Every command has its own
+// error. None is repeated by go-redis: it would repeat one whose reply was lost
+// without telling it.
+func (s *Sender) exec(ctx context.Context, cmds []redis.Cmder) {
+	if len(cmds) == 1 { // as nearly always, and cheaper
+		_ = s.redis.Process(ctx, neverRepeated{cmds[0]})
+		return
+	}
+	pipe := s.redis.Pipeline()
+	for _, cmd := range cmds {
+		_ = pipe.Process(ctx, neverRepeated{cmd})
+	}
+	_, _ = pipe.Exec(ctx)
+}
+
+// neverRepeated is a command that go-redis sends at most once, and with it the
+// pipeline that it is in.
+type neverRepeated struct{ redis.Cmder }
+
+func (neverRepeated) NoRetry() bool { return true }
