@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 )
 
 // deliver prepares a message for the connections of its channel. What they have
@@ -122,7 +123,9 @@ func (h *hub) repair(ctx context.Context, s *subscription, upTo uint64) {
 // fanOut prepares a message for the live connections, which flush gives them.
 func (s *subscription) fanOut(d delivery) {
 	if s.live.size() > 0 {
-		s.fresh = append(s.fresh, &message{delivery: d})
+		m := messages.Get().(*message)
+		m.delivery = d
+		s.fresh = append(s.fresh, m)
 	}
 }
 
@@ -133,11 +136,24 @@ func (s *subscription) flush() {
 	if len(s.fresh) == 0 {
 		return
 	}
-	messages := s.fresh
+	fresh := s.fresh
 	s.fresh = nil
-	// A connection that cannot take them is closed.
-	s.live.each(func(c *connection) { _ = c.give(messages...) })
+	if only := s.live.only(); only == nil || len(fresh) > 1 || !only.giveAlone(fresh[0].delivery) {
+		// A connection that cannot take them is closed.
+		s.live.each(func(c *connection) { _ = c.give(fresh...) })
+	}
+	for i, m := range fresh {
+		*m = message{}
+		messages.Put(m)
+		fresh[i] = nil
+	}
+	if cap(fresh) == 1 { // more would be much for a channel that is mostly idle
+		s.fresh = fresh[:0]
+	}
 }
+
+// messages are used again: connections keep only the bytes of their frames.
+var messages = sync.Pool{New: func() any { return new(message) }}
 
 // missed tells the live connections that messages are lost for them.
 func (s *subscription) missed() {

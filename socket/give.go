@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -44,6 +45,37 @@ func (c *connection) give(messages ...*message) error {
 		frames = append(frames, m.frame(c))
 	}
 	return c.post(frames...)
+}
+
+// giveAlone gives a message to the only connection that there is for it, and at once:
+// then there is nothing to share or to keep. It returns false when it has to go the
+// other way.
+func (c *connection) giveAlone(d delivery) bool {
+	if d.record.key != "" || c.deflate || d.record.opcode == websocket.CloseMessage || len(d.record.data) > coalesced/8 {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing || c.ended {
+		return true
+	}
+	if !c.nothingWaits() {
+		return false
+	}
+	buffer := writeBuffers.Get().(*[coalesced]byte)
+	defer writeBuffers.Put(buffer)
+	b := buffer[:maxHeader]
+	if c.resumes {
+		b = d.envelope().append(b, d.record.frame)
+	} else {
+		b = append(b, d.record.data...)
+	}
+	b = addHeader(d.record.opcode, b)
+	n, _ := writeNow(c.raw, b) // the writer finds out about the error
+	if n < len(b) {
+		c.queueRest(bytes.Clone(b), n)
+	}
+	return true
 }
 
 // send queues a message that is for this connection alone, and in no log.

@@ -58,6 +58,14 @@ func (s *connections) remove(c *connection) bool {
 	return true
 }
 
+// only returns the connection if there is one, and not more, or else nil.
+func (s *connections) only() *connection {
+	if len(s.few) == 1 {
+		return s.few[0]
+	}
+	return nil
+}
+
 // each calls f with every connection. f must not change the set.
 func (s *connections) each(f func(*connection)) {
 	for _, c := range s.few {

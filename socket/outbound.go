@@ -124,20 +124,30 @@ func (c *connection) post(messages ...*prepared) error {
 	return nil
 }
 
-// writeAlone writes a frame past the queue when nothing waits there and the socket
-// takes all of it. What it did not write is queued. It returns false when the frame
-// has to be queued as a whole.
+// writeAlone writes a frame past the queue when nothing waits there. What the socket
+// does not take of it is queued. It returns false when the frame has to be queued as
+// a whole.
 func (c *connection) writeAlone(b []byte) bool {
-	if len(c.out.frames) > 0 || c.out.held || c.out.writing || c.raw == nil || c.conn == nil || len(b) > directly {
+	if !c.nothingWaits() || len(b) > directly {
 		return false
 	}
 	n, _ := writeNow(c.raw, b) // the writer finds out about the error
 	if n < len(b) {
-		c.out.add(0, b)
-		c.out.wrote(n)
-		c.startWriter()
+		c.queueRest(b, n)
 	}
 	return true
+}
+
+// nothingWaits tells whether a frame may be written past the queue. The caller holds mu.
+func (c *connection) nothingWaits() bool {
+	return len(c.out.frames) == 0 && !c.out.held && !c.out.writing && c.raw != nil && c.conn != nil
+}
+
+// queueRest queues a frame of which n bytes were written past the queue.
+func (c *connection) queueRest(b []byte, n int) {
+	c.out.add(0, b)
+	c.out.wrote(n)
+	c.startWriter()
 }
 
 // finish closes the connection with a close frame, after what is queued.

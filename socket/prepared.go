@@ -43,12 +43,16 @@ func prepare(f frame) *prepared {
 }
 
 // framed is a frame whose payload is in b, behind maxHeader bytes of room.
-func framed(opcode int, b []byte) *prepared {
+func framed(opcode int, b []byte) *prepared { return &prepared{plain: addHeader(opcode, b)} }
+
+// addHeader returns the frame of a payload that is in b, behind maxHeader bytes of
+// room.
+func addHeader(opcode int, b []byte) []byte {
 	var header [maxHeader]byte
 	h := appendHeader(header[:0], finalBit|byte(opcode), len(b)-maxHeader)
 	begin := maxHeader - len(h)
 	copy(b[begin:], h)
-	return &prepared{plain: b[begin:]}
+	return b[begin:]
 }
 
 // bytes returns what a connection writes: a message whose payload has threshold

@@ -152,11 +152,12 @@ func (w *wheel) accepted(c *connection) {
 }
 
 // live has the first ping come after a part of the interval, so that connections
-// that came together are pinged one after the other.
+// that came together are pinged one after the other. The first of them waits for
+// half of it: who has just come need not be asked whether it is there.
 func (w *wheel) live(c *connection) {
 	w.spread = (w.spread + 1) % w.ping
 	c.spoke.phase = living
-	c.spoke.ping = w.now + 1 + w.spread
+	c.spoke.ping = w.now + 1 + (w.spread+w.ping/2)%w.ping
 	w.move(c, c.spoke.ping)
 }
 
