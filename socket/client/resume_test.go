@@ -101,11 +101,11 @@ func TestLossThatIsNotHandled(t *testing.T) {
 		}})
 		p := s.welcome(`{"connect":{"at":{"#room":"r1"}}}`,
 			`{"connection":"c1","at":{"":"u1","#room":"r9"},"recovered":false,"lost":["#room"]}`)
-		p.expect("close 1000 (normal)")
+		p.expect("close 4900")
 		p = s.welcome(`{"connect":{"at":{"":"u1","#room":"r1"}}}`,
 			`{"connection":"c2","at":{"":"u1","#room":"r1"},"recovered":true}`)
 		p.say(`{"missed":"#room","at":"r12"}`)
-		p.expect("close 1000 (normal)")
+		p.expect("close 4900")
 		p = s.welcome(`{"connect":{"at":{"":"u1","#room":"r1"}}}`,
 			`{"connection":"c3","at":{"":"u1","#room":"r1"},"recovered":true}`)
 		p.say(`{"missed":"#room","at":"r13"}`)
@@ -137,10 +137,10 @@ func TestMessageThatIsNotHandled(t *testing.T) {
 		p.expect(`{"ack":"one"}`)
 		p.say(`{"acked":"one"}`)
 		p.say(`{"at":"p2","data":2,"ack":"two"}`)
-		p.expect("close 1000 (normal)")
+		p.expect("close 4900")
 		p = s.welcome(`{"connect":{"at":{"":"p1"}}}`, `{"connection":"c2","at":{"":"p1"},"recovered":true}`)
 		p.say(`{"at":"p2","data":2,"ack":"two"}`)
-		p.expect("close 1000 (normal)")
+		p.expect("close 4900")
 		p = s.welcome(`{"connect":{"at":{"":"p1"}}}`, `{"connection":"c3","at":{"":"p1"},"recovered":true}`)
 		p.say(`{"at":"p2","data":2,"ack":"two"}`)
 		p.expect(`{"ack":"two"}`)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-
-	"github.com/gorilla/websocket"
 )
 
 // serve handles what arrives until the connection ends.
@@ -127,9 +125,10 @@ func (r *run) lost(ctx context.Context, l *link, channels []string, at map[strin
 	return ending{}
 }
 
-// giveUp leaves a server whose messages could not be handled.
+// giveUp leaves a connection whose messages could not be handled, to come back: for
+// the server the user is still there.
 func (l *link) giveUp(err error) ending {
-	l.say(websocket.CloseNormalClosure, "")
+	l.say(codeGivenUp, "")
 	return ending{err: err}
 }
 
