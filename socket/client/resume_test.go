@@ -115,6 +115,27 @@ func TestLossThatIsNotHandled(t *testing.T) {
 	})
 }
 
+// TestLossThatIsNotHandledIsToldAgain also of channels that the client had no position
+// in, or that it is not in any more.
+func TestLossThatIsNotHandledIsToldAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		tries := 0
+		r := s.run(&Client{Resume: map[string]string{"": "u1", "#gone": "g1"}, OnLost: func(context.Context, []string) error {
+			if tries++; tries < 2 {
+				return errors.New("the database is away")
+			}
+			return nil
+		}})
+		const lost = `{"connection":"c1","at":{"":"u1","#new":"n5"},"recovered":false,"lost":["#gone","#new"]}`
+		p := s.welcome(`{"connect":{"at":{"":"u1","#gone":"g1"}}}`, lost)
+		p.expect("close 4900")
+		p = s.welcome(`{"connect":{"at":{"":"u1","#gone":"g1"}}}`, lost)
+		p.silent()
+		r.stop()
+		r.expectPositions(map[string]string{"": "u1", "#new": "n5"})
+	})
+}
+
 // TestMessageThatIsNotHandled comes again, and is acknowledged once it is.
 func TestMessageThatIsNotHandled(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *stage) {
