@@ -497,7 +497,8 @@ export class Client extends EventTarget {
       this.#unsaid.delete(ack);
       this.#hand({ frame: JSON.stringify({ ack }) });
     }
-    for (const message of [...this.#waiting]) {
+    // A listener that is told of an error may send: then all of this is sent already.
+    for (const message of this.#waiting) {
       if (!this.#ready()) return;
       this.#unwait(message);
       try {

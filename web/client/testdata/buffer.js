@@ -110,6 +110,19 @@ test("a client that is closed by what went wrong with the first message sends no
   equal(client.log.map(([type, { state, error }]) => state ?? error?.name ?? type), ["connecting", "TooBigError", "closed"]);
 });
 
+test("a listener that sends because of what went wrong doubles nothing", async (t) => {
+  const client = t.client();
+  client.addEventListener("error", ({ error }) => client.send(error.name));
+  client.connect();
+  client.send("x".repeat(40));
+  client.send("one");
+  client.send("two");
+  const server = await t.welcome({ maxMessage: 40 });
+  for (const text of ["one", "two", "TooBigError"]) equal(await server.receive(), { text });
+  client.send("nothing before this");
+  equal(await server.receive(), { text: "nothing before this" });
+});
+
 test("nothing that waits survives a close", async (t) => {
   t.chance(1);
   const { client, server } = await t.online({ backoff: { base: 60_000, max: 60_000 }, buffer: { bytes: 40 } });
