@@ -5,8 +5,8 @@
 // A Client outlives its connections. Each of them is a Link: one attempt, and what
 // comes of it if the server accepts. The client remembers a position for every
 // channel it listens to and names them all to the next link, which goes on exactly
-// there. A position is remembered after the listeners of its message have run, so
-// no message is lost and none comes twice.
+// there. A position is named only after the listeners of its message have run, so no
+// message is lost and none comes twice.
 
 const protocol = "queuerun.v1";
 
@@ -264,11 +264,19 @@ class Positions {
   // move makes a change in memory, and returns the function that makes the same
   // change in the storage.
   move(change) {
+    const stored = this.#stored;
     change(this.#memory);
     return () => {
-      change(this.#stored);
-      this.#store();
+      change(stored);
+      if (stored === this.#stored) this.#store(); // or it is forgotten
     };
+  }
+
+  // forget drops everything, also the moves that have yet to reach the storage.
+  forget() {
+    this.#memory = { user: null, at: {} };
+    this.#stored = { user: null, at: {} };
+    this.#store();
   }
 
   #load() {
@@ -409,7 +417,7 @@ export class Client extends EventTarget {
     if (this.#state !== "closed") this.#shut(1000, "closed by the application");
     if (!forget) return;
     this.#topics.clear();
-    this.#move((positions) => Object.assign(positions, { user: null, at: {} }));
+    this.#positions.forget();
   }
 
   send(data) {
@@ -546,8 +554,9 @@ export class Client extends EventTarget {
   }
 
   #message({ on = "", at, ack }, data) {
-    const work = this.#emit("message", { channel: on, topic: topicOf(on), data, ephemeral: at === undefined });
+    // Before a listener may forget the positions. No link names them until all have run.
     const keep = at === undefined ? null : this.#positions.move((positions) => (positions.at[on] = at));
+    const work = this.#emit("message", { channel: on, topic: topicOf(on), data, ephemeral: at === undefined });
     this.#after(work, () => {
       keep?.();
       if (ack !== undefined) this.#acknowledge(ack);
@@ -604,8 +613,8 @@ export class Client extends EventTarget {
   }
 
   #missed({ missed, at }) {
-    const work = this.#emit("lost", { channels: [missed] });
-    this.#after(work, this.#positions.move((positions) => (positions.at[missed] = at)));
+    const keep = this.#positions.move((positions) => (positions.at[missed] = at));
+    this.#after(this.#emit("lost", { channels: [missed] }), keep);
   }
 
   #move(change) {
