@@ -415,7 +415,8 @@ export class Client extends EventTarget {
 
   close({ forget = false } = {}) {
     if (this.#state !== "closed") this.#shut(1000, "closed by the application");
-    if (!forget) return;
+    if (!forget) return; // what is due to be acknowledged is, after the next connect
+    this.#unacked.clear();
     this.#topics.clear();
     this.#positions.forget();
   }
@@ -520,7 +521,6 @@ export class Client extends EventTarget {
   }
 
   #acknowledge(ack) {
-    if (this.#state === "closed") return;
     this.#unacked.add(ack);
     if (this.#unacked.size > maxUnacked) this.#unacked.delete(this.#unacked.values().next().value);
     this.#unsaid.add(ack);
@@ -730,7 +730,6 @@ export class Client extends EventTarget {
     for (const request of [...this.#requests.values()]) request.reject(error);
     this.#waiting.clear();
     this.#waitingBytes = 0;
-    this.#unacked.clear();
     this.#emit("state", this.#condition({ code, reason }));
     if (code !== 1000) this.#fail(error);
   }
