@@ -83,6 +83,9 @@ func (c *Client) wrote(l *link, f *outgoing, err error) {
 	l.spoke = time.Now()
 	if err != nil {
 		l.closed = true // nothing more is to be written
+		// Run finds out when the handler has returned, which may wait for room.
+		c.link = nil
+		c.moved()
 	}
 	if !f.writing { // a heartbeat or the end
 		return
