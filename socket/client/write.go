@@ -43,12 +43,11 @@ func (c *Client) nextOut(l *link) *outgoing {
 	defer c.mu.Unlock()
 	switch {
 	case l.ended || l.closed:
-	case l.beatDue:
+	case l.beatDue && !c.holdBack(l, true):
 		l.beatDue = false
-		l.throttle.take(time.Now())
 		return &outgoing{opcode: websocket.TextMessage, data: beatFrame}
 	case l.accepted && len(c.out.waiting) > 0:
-		if c.holdBack(l) {
+		if c.holdBack(l, false) {
 			break
 		}
 		f := c.out.waiting[0]
