@@ -317,16 +317,21 @@ class Positions {
 class Pace {
   #interval; // between frames on average; 0 means no limit
   #ahead; // by how much the last frame of a burst is early
+  #most; // by how much a sign of life may be, for which the rest is kept
   #used = performance.now(); // everything until then, which may lie ahead
 
   constructor(perSecond, burst = 1) {
     this.#interval = perSecond > 0 ? 1100 / perSecond : 0;
     this.#ahead = 0.75 * (burst - 1) * this.#interval;
+    this.#most = perSecond > 0 ? ((burst - 1) * 1000) / perSecond : 0;
     this.take(); // the first frame
   }
 
-  // wait is how many milliseconds the next frame has to wait.
-  get wait() { return this.#interval === 0 ? 0 : Math.max(0, this.#used - this.#ahead - performance.now()); }
+  // wait is how many milliseconds the next frame has to wait, waitOfBeat a sign of life.
+  get wait() { return this.#until(this.#used - this.#ahead); }
+  get waitOfBeat() { return this.#until(this.#used - this.#most); }
+
+  #until(time) { return this.#interval === 0 ? 0 : Math.max(0, time - performance.now()); }
 
   take() {
     if (this.#interval > 0) this.#used = Math.max(this.#used, performance.now()) + this.#interval;
@@ -371,6 +376,7 @@ export class Client extends EventTarget {
   #unsaid = new Set(); // those of them that this link has not been given
   #pace = null;
   #flushTimer = 0;
+  #beatTimer = 0;
 
   constructor(options = {}) {
     super();
@@ -476,6 +482,7 @@ export class Client extends EventTarget {
 
   #hand({ frame, request }) {
     if (request) request.sent = true;
+    clearTimeout(this.#beatTimer); // this is a sign of life as well
     this.#pace.take();
     this.#link.send(frame);
   }
@@ -543,7 +550,13 @@ export class Client extends EventTarget {
   }
 
   #beat(link) {
-    this.#pace?.take(); // there is none before the link is accepted
+    clearTimeout(this.#beatTimer);
+    const wait = this.#pace?.waitOfBeat ?? 0; // there is none before the link is accepted
+    if (wait > 0) {
+      this.#beatTimer = setTimeout(() => this.#beat(link), wait);
+      return;
+    }
+    this.#pace?.take();
     link.send("{}");
   }
 
@@ -738,7 +751,8 @@ export class Client extends EventTarget {
   #dropLink(code) {
     const link = this.#link;
     clearTimeout(this.#flushTimer);
-    this.#link = this.#connection = null;
+    clearTimeout(this.#beatTimer);
+    this.#link = this.#connection = this.#pace = null;
     link?.end(code, "");
     const error = new DisconnectedError("the connection was lost before the reply came");
     for (const request of [...this.#requests.values()]) {
