@@ -142,3 +142,28 @@ func TestSignsOfLifeKeepTheRate(t *testing.T) {
 		})
 	}
 }
+
+// TestAcksDoNotWaitForTheBuffer, since a job takes the place of a message that is
+// acknowledged too late.
+func TestAcksDoNotWaitForTheBuffer(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		c := &Client{OnMessage: func(context.Context, Message) error { return nil }}
+		for i := range 20 {
+			must(t, c.Send(t.Context(), i))
+		}
+		s.run(c)
+		const slow = `{"connection":"c1","at":{"":"p0"},"maxRate":1,"maxBurst":3}`
+		p := s.welcome(fresh, slow)
+		p.expect(`{"data":0}`)
+		p.say(`{"at":"p1","data":1,"ack":"one"}`)
+		p.say(`{"at":"p2","data":2,"ack":"two"}`)
+		p.expect(`{"ack":"one"}`)
+		p.expect(`{"ack":"two"}`)
+		p.expect(`{"data":1}`)
+		p.hangUp()
+		p = s.welcome(`{"connect":{"at":{"":"p2"}}}`, slow)
+		p.expect(`{"ack":"one"}`)
+		p.expect(`{"ack":"two"}`)
+		p.expect(`{"data":2}`)
+	})
+}
