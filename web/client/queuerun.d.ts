@@ -201,7 +201,8 @@ export class Client extends EventTarget {
 
   /**
    * Closes the connection and stops. What waits to be sent is dropped, requests are rejected. `connect` goes on where
-   * this one ended, unless the positions are to be forgotten, as when a user signs out.
+   * this one ended, with the acknowledgements that are due, unless the positions are to be forgotten, as when a user
+   * signs out.
    */
   close(options?: { forget?: boolean }): void;
 
