@@ -5,12 +5,14 @@ import "github.com/gorilla/websocket"
 // The codes with which a server closes a connection. A client learns from the
 // code whether to come back:
 //
-//	1001, 1006, 1011 to 1013   with backoff; 1006 stands for the end of a
-//	                           connection without a code
-//	4000 to 4099               at once, spread over the first step of the backoff
-//	4100 to 4199               after at least 5 seconds
-//	4400 to 4499               never: the same attempt would fail again
-//	the rest                   never, 1000 because the application wants it so
+//	1000                     never: the application wants it so
+//	1002, 1003, 1007, 1009   never: the same would happen again
+//	4000 to 4099             at once, spread over the first step of the backoff
+//	4100 to 4199             after at least 5 seconds
+//	4400 to 4499             never: the same attempt would fail again; after
+//	                         CloseUnauthorized once more, with other credentials
+//	the rest                 with backoff; 1006 stands for the end of a connection
+//	                         without a code
 //
 // A request that is refused with an HTTP status is 1006 to a browser.
 const (

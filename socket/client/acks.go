@@ -26,7 +26,7 @@ func (c *Client) done(l *link, f frame) {
 }
 
 func (c *Client) acknowledge(token string) {
-	c.out.push(&outgoing{opcode: websocket.TextMessage, data: encodeAck(token), ack: true})
+	c.out.pushAck(&outgoing{opcode: websocket.TextMessage, data: encodeAck(token), ack: true})
 }
 
 // acknowledgeAgain says on a new connection what the server has not answered: it

@@ -16,6 +16,10 @@ const (
 	codeNeverMin        = 4400 // to 4499: never
 	codeNeverMax        = 4499
 	codeUnauthenticated = 4401
+
+	// codeGivenUp is the client's own, since after 1000 the server would take the user
+	// for gone at once.
+	codeGivenUp = 4900
 )
 
 // limitWait is the least time away from a server that has refused too much of

@@ -111,7 +111,8 @@ func (r *run) accept(l *link, h *hello) *welcome {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	// What is lost is remembered as reached once OnLost has returned.
+	// What is lost is remembered as reached once OnLost has returned nil. Until then
+	// the positions are such that the server says the same again.
 	w.at = make(map[string]string)
 	before := r.positions
 	r.positions = h.At
@@ -119,13 +120,11 @@ func (r *run) accept(l *link, h *hello) *welcome {
 		r.positions = make(map[string]string)
 	}
 	for _, channel := range h.Lost {
-		at, ok := h.At[channel]
-		if !ok {
-			continue
-		}
-		w.at[channel] = at
+		w.at[channel] = h.At[channel] // none, if the client is not in there any more
 		if old, ok := before[channel]; ok {
 			r.positions[channel] = old
+		} else {
+			delete(r.positions, channel)
 		}
 	}
 	r.largest = int(min(max(0, h.MaxMessage), 1<<31-1))

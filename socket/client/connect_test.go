@@ -205,7 +205,7 @@ func TestBeforeTheServerAccepts(t *testing.T) {
 		p = s.next()
 		p.expect(fresh)
 		p.say(`{"text":"and again","at":"p1"}`)
-		p.expect("close 1000 (normal)")
+		p.expect("close 4900")
 	})
 }
 

@@ -42,6 +42,17 @@ func (o *outbox) push(f *outgoing) {
 	o.bytes += f.size
 }
 
+// pushAck puts an acknowledgement before everything but others: it has to come in
+// time, and what waits may take long at the server's rate.
+func (o *outbox) pushAck(f *outgoing) {
+	i := slices.IndexFunc(o.waiting, func(other *outgoing) bool { return !other.ack && !other.writing })
+	if i < 0 {
+		i = len(o.waiting)
+	}
+	o.waiting = slices.Insert(o.waiting, i, f)
+	o.bytes += f.size
+}
+
 func (o *outbox) pop() {
 	f := o.waiting[0]
 	o.waiting[0] = nil // or the slice would keep it

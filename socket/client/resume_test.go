@@ -101,17 +101,38 @@ func TestLossThatIsNotHandled(t *testing.T) {
 		}})
 		p := s.welcome(`{"connect":{"at":{"#room":"r1"}}}`,
 			`{"connection":"c1","at":{"":"u1","#room":"r9"},"recovered":false,"lost":["#room"]}`)
-		p.expect("close 1000 (normal)")
+		p.expect("close 4900")
 		p = s.welcome(`{"connect":{"at":{"":"u1","#room":"r1"}}}`,
 			`{"connection":"c2","at":{"":"u1","#room":"r1"},"recovered":true}`)
 		p.say(`{"missed":"#room","at":"r12"}`)
-		p.expect("close 1000 (normal)")
+		p.expect("close 4900")
 		p = s.welcome(`{"connect":{"at":{"":"u1","#room":"r1"}}}`,
 			`{"connection":"c3","at":{"":"u1","#room":"r1"},"recovered":true}`)
 		p.say(`{"missed":"#room","at":"r13"}`)
 		p.silent()
 		r.stop()
 		r.expectPositions(map[string]string{"": "u1", "#room": "r13"})
+	})
+}
+
+// TestLossThatIsNotHandledIsToldAgain also of channels that the client had no position
+// in, or that it is not in any more.
+func TestLossThatIsNotHandledIsToldAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		tries := 0
+		r := s.run(&Client{Resume: map[string]string{"": "u1", "#gone": "g1"}, OnLost: func(context.Context, []string) error {
+			if tries++; tries < 2 {
+				return errors.New("the database is away")
+			}
+			return nil
+		}})
+		const lost = `{"connection":"c1","at":{"":"u1","#new":"n5"},"recovered":false,"lost":["#gone","#new"]}`
+		p := s.welcome(`{"connect":{"at":{"":"u1","#gone":"g1"}}}`, lost)
+		p.expect("close 4900")
+		p = s.welcome(`{"connect":{"at":{"":"u1","#gone":"g1"}}}`, lost)
+		p.silent()
+		r.stop()
+		r.expectPositions(map[string]string{"": "u1", "#new": "n5"})
 	})
 }
 
@@ -137,10 +158,10 @@ func TestMessageThatIsNotHandled(t *testing.T) {
 		p.expect(`{"ack":"one"}`)
 		p.say(`{"acked":"one"}`)
 		p.say(`{"at":"p2","data":2,"ack":"two"}`)
-		p.expect("close 1000 (normal)")
+		p.expect("close 4900")
 		p = s.welcome(`{"connect":{"at":{"":"p1"}}}`, `{"connection":"c2","at":{"":"p1"},"recovered":true}`)
 		p.say(`{"at":"p2","data":2,"ack":"two"}`)
-		p.expect("close 1000 (normal)")
+		p.expect("close 4900")
 		p = s.welcome(`{"connect":{"at":{"":"p1"}}}`, `{"connection":"c3","at":{"":"p1"},"recovered":true}`)
 		p.say(`{"at":"p2","data":2,"ack":"two"}`)
 		p.expect(`{"ack":"two"}`)

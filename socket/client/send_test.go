@@ -136,3 +136,29 @@ func TestErrorsThatBelongToNoRequest(t *testing.T) {
 		story.expect(t, "connected [] recovered=false", "error socket client: the server answered: bad order")
 	})
 }
+
+// TestSendInAHandlerOfADeadConnection does not wait for room that only the end of the
+// handler could make.
+func TestSendInAHandlerOfADeadConnection(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		s.deaf = true
+		failed := make(chan error, 1)
+		c := &Client{MaxBuffered: 100, WriteTimeout: time.Second}
+		c.OnMessage = func(ctx context.Context, _ Message) error {
+			for {
+				if err := c.Send(ctx, strings.Repeat("x", 50)); err != nil {
+					failed <- err
+					return nil
+				}
+			}
+		}
+		r := s.run(c)
+		p := s.welcomeDeaf(fresh, `{"connection":"c1","at":{"":"p0"},"heartbeat":1000,"timeout":1000}`)
+		p.say(`{"at":"p1","data":1}`)
+		if err := eventually(t, failed, "Send"); !errors.Is(err, ErrBufferFull) {
+			t.Errorf("Send: %v, want %v", err, ErrBufferFull)
+		}
+		s.welcomeDeaf(`{"connect":{"at":{"":"p1"}}}`, `{"connection":"c2","at":{"":"p1"}}`)
+		r.stop()
+	})
+}

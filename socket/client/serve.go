@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-
-	"github.com/gorilla/websocket"
 )
 
 // serve handles what arrives until the connection ends.
@@ -114,7 +112,8 @@ func (r *run) message(ctx context.Context, l *link, f frame) ending {
 	return ending{}
 }
 
-// lost calls OnLost. The positions are those at which the channels go on.
+// lost calls OnLost. The positions are those at which the channels go on; a channel
+// without one is none of the client's any more.
 func (r *run) lost(ctx context.Context, l *link, channels []string, at map[string]string) ending {
 	if r.OnLost == nil {
 		r.log().Warn("socket client: messages were lost", "host", r.endpoint.Host, "channels", channels)
@@ -122,14 +121,19 @@ func (r *run) lost(ctx context.Context, l *link, channels []string, at map[strin
 		return l.giveUp(fmt.Errorf("socket client: handle a loss: %w", err))
 	}
 	for channel, position := range at {
-		r.reach(channel, position)
+		if position == "" {
+			r.forget(channel)
+		} else {
+			r.reach(channel, position)
+		}
 	}
 	return ending{}
 }
 
-// giveUp leaves a server whose messages could not be handled.
+// giveUp leaves a connection whose messages could not be handled, to come back: for
+// the server the user is still there.
 func (l *link) giveUp(err error) ending {
-	l.say(websocket.CloseNormalClosure, "")
+	l.say(codeGivenUp, "")
 	return ending{err: err}
 }
 

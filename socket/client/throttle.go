@@ -8,6 +8,7 @@ import "time"
 type throttle struct {
 	interval time.Duration // between frames on average; 0 means no limit
 	ahead    time.Duration // by how much the last frame of a burst is early
+	most     time.Duration // by how much a sign of life may be, for which the rest is kept
 	used     time.Time     // everything until then, which may lie ahead
 }
 
@@ -18,13 +19,21 @@ func newThrottle(perSecond float64, burst int, now time.Time) throttle {
 	}
 	seconds := min(1.1/perSecond, farthest.Seconds())
 	ahead := min(0.75*float64(max(0, burst-1))*seconds, farthest.Seconds())
-	t := throttle{time.Duration(seconds * float64(time.Second)), time.Duration(ahead * float64(time.Second)), now}
+	most := min(float64(max(0, burst-1))/perSecond, farthest.Seconds())
+	duration := func(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
+	t := throttle{duration(seconds), duration(ahead), duration(most), now}
 	t.take(now)
 	return t
 }
 
-// wait returns how long the next frame has to wait.
-func (t *throttle) wait(now time.Time) time.Duration { return max(0, t.used.Sub(now)-t.ahead) }
+// wait returns how long the next frame has to wait, a sign of life or another.
+func (t *throttle) wait(now time.Time, beat bool) time.Duration {
+	ahead := t.ahead
+	if beat {
+		ahead = t.most
+	}
+	return max(0, t.used.Sub(now)-ahead)
+}
 
 // take counts a frame.
 func (t *throttle) take(now time.Time) {
@@ -37,12 +46,11 @@ func (t *throttle) take(now time.Time) {
 	t.used = t.used.Add(t.interval)
 }
 
-// holdBack tells whether the next frame in the buffer has to wait; then the writer is
-// started again in time. Otherwise the frame counts as written. The caller holds
-// the mutex.
-func (c *Client) holdBack(l *link) bool {
+// holdBack tells whether the next frame has to wait; then the writer is started
+// again in time. Otherwise the frame counts as written. The caller holds the mutex.
+func (c *Client) holdBack(l *link, beat bool) bool {
 	now := time.Now()
-	wait := l.throttle.wait(now)
+	wait := l.throttle.wait(now, beat)
 	if wait == 0 {
 		l.throttle.take(now)
 		return false

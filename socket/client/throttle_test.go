@@ -39,7 +39,7 @@ func TestThrottle(t *testing.T) {
 		th := newThrottle(limit.perSecond, limit.burst, now)
 		begin := now
 		for i := range 500 {
-			now = now.Add(th.wait(now))
+			now = now.Add(th.wait(now, false))
 			th.take(now)
 			if i%3 == 0 && limit.burst > 4 { // this one and the next come together
 				now = now.Add(interval)
@@ -53,8 +53,8 @@ func TestThrottle(t *testing.T) {
 		}
 	}
 	th := newThrottle(0, 0, time.Now())
-	for range 1000 {
-		if th.take(time.Now()); th.wait(time.Now()) != 0 {
+	for i := range 1000 {
+		if th.take(time.Now()); th.wait(time.Now(), i%2 == 0) != 0 {
 			t.Fatal("without a limit something had to wait")
 		}
 	}
@@ -110,5 +110,60 @@ func TestThrottledClientLeaves(t *testing.T) {
 			p.expect(fmt.Sprintf(`{"data":%d}`, i))
 		}
 		p.expect("close 1000 (normal)")
+	})
+}
+
+// TestSignsOfLifeKeepTheRate when heartbeats come just after the client has sent all
+// that it may.
+func TestSignsOfLifeKeepTheRate(t *testing.T) {
+	for burst := 1; burst <= 6; burst++ {
+		inBubble(t, func(t *testing.T, s *stage) {
+			c := &Client{}
+			for i := range 20 {
+				must(t, c.Send(t.Context(), i))
+			}
+			s.run(c)
+			p := s.next()
+			p.expect(fresh)
+			b := serverBucket{time.Second, time.Duration(burst-1) * time.Second, time.Time{}}
+			b.take(time.Now())
+			p.say(fmt.Sprintf(`{"connected":{"connection":"c1","maxRate":1,"maxBurst":%d}}`, burst))
+			for messages, beats := 0, 0; messages < 20 || beats < 4; {
+				got := eventually(t, p.heard, "a frame")
+				if !b.take(time.Now()) {
+					t.Fatalf("burst %d: %s is too fast, after %d messages and %d signs of life", burst, got, messages, beats)
+				}
+				if got == "{}" {
+					beats++
+				} else if messages++; messages%5 == 1 {
+					p.say("{}")
+				}
+			}
+		})
+	}
+}
+
+// TestAcksDoNotWaitForTheBuffer, since a job takes the place of a message that is
+// acknowledged too late.
+func TestAcksDoNotWaitForTheBuffer(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		c := &Client{OnMessage: func(context.Context, Message) error { return nil }}
+		for i := range 20 {
+			must(t, c.Send(t.Context(), i))
+		}
+		s.run(c)
+		const slow = `{"connection":"c1","at":{"":"p0"},"maxRate":1,"maxBurst":3}`
+		p := s.welcome(fresh, slow)
+		p.expect(`{"data":0}`)
+		p.say(`{"at":"p1","data":1,"ack":"one"}`)
+		p.say(`{"at":"p2","data":2,"ack":"two"}`)
+		p.expect(`{"ack":"one"}`)
+		p.expect(`{"ack":"two"}`)
+		p.expect(`{"data":1}`)
+		p.hangUp()
+		p = s.welcome(`{"connect":{"at":{"":"p2"}}}`, slow)
+		p.expect(`{"ack":"one"}`)
+		p.expect(`{"ack":"two"}`)
+		p.expect(`{"data":2}`)
 	})
 }

@@ -43,12 +43,11 @@ func (c *Client) nextOut(l *link) *outgoing {
 	defer c.mu.Unlock()
 	switch {
 	case l.ended || l.closed:
-	case l.beatDue:
+	case l.beatDue && !c.holdBack(l, true):
 		l.beatDue = false
-		l.throttle.take(time.Now())
 		return &outgoing{opcode: websocket.TextMessage, data: beatFrame}
 	case l.accepted && len(c.out.waiting) > 0:
-		if c.holdBack(l) {
+		if c.holdBack(l, false) {
 			break
 		}
 		f := c.out.waiting[0]
@@ -83,6 +82,9 @@ func (c *Client) wrote(l *link, f *outgoing, err error) {
 	l.spoke = time.Now()
 	if err != nil {
 		l.closed = true // nothing more is to be written
+		// Run finds out when the handler has returned, which may wait for room.
+		c.link = nil
+		c.moved()
 	}
 	if !f.writing { // a heartbeat or the end
 		return

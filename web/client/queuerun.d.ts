@@ -30,7 +30,7 @@ export interface ClientOptions {
   /** The server's endpoint: http, https, ws or wss, in a browser also relative to the page. Default: "/socket". */
   url?: string | URL;
   /** Credentials, or a function that gets them anew for each connection. Default: none, the HTTP request says who this is. */
-  auth?: Credentials | Authenticate;
+  auth?: Credentials | Authenticate | undefined;
   /** The WebSocket to use. Default: the platform's. The package ws has one for Node before version 22. */
   WebSocket?: WebSocketConstructor;
   /** Milliseconds from the start of an attempt until the server has accepted it, the authentication function included. Default: 15,000. */
@@ -168,6 +168,10 @@ export interface ClientEventMap {
   error: ErrorEvent;
 }
 
+// These two have names in the types of browsers only, not in those of Node.
+type Listener = ((event: Event) => void) | { handleEvent(event: Event): void };
+type ListenerOptions = { capture?: boolean; once?: boolean; passive?: boolean; signal?: AbortSignal };
+
 /** A connection to a queuerun server that comes back by itself. */
 export class Client extends EventTarget {
   /**
@@ -197,7 +201,8 @@ export class Client extends EventTarget {
 
   /**
    * Closes the connection and stops. What waits to be sent is dropped, requests are rejected. `connect` goes on where
-   * this one ended, unless the positions are to be forgotten, as when a user signs out.
+   * this one ended, with the acknowledgements that are due, unless the positions are to be forgotten, as when a user
+   * signs out.
    */
   close(options?: { forget?: boolean }): void;
 
@@ -219,16 +224,16 @@ export class Client extends EventTarget {
   addEventListener<K extends keyof ClientEventMap>(
     type: K,
     listener: ((this: Client, event: ClientEventMap[K]) => any) | { handleEvent(event: ClientEventMap[K]): any } | null,
-    options?: boolean | AddEventListenerOptions,
+    options?: boolean | ListenerOptions,
   ): void;
-  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
+  addEventListener(type: string, listener: Listener | null, options?: boolean | ListenerOptions): void;
 
   removeEventListener<K extends keyof ClientEventMap>(
     type: K,
     listener: ((this: Client, event: ClientEventMap[K]) => any) | { handleEvent(event: ClientEventMap[K]): any } | null,
-    options?: boolean | EventListenerOptions,
+    options?: boolean | { capture?: boolean },
   ): void;
-  removeEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void;
+  removeEventListener(type: string, listener: Listener | null, options?: boolean | { capture?: boolean }): void;
 }
 
 /** Returns a client that is on its way to the server. */
@@ -266,3 +271,5 @@ export class TooBigError extends QueuerunError {
   /** The largest frame, in bytes. */
   readonly limit: number;
 }
+
+export {}; // or what is not marked would be exported too

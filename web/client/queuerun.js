@@ -5,8 +5,8 @@
 // A Client outlives its connections. Each of them is a Link: one attempt, and what
 // comes of it if the server accepts. The client remembers a position for every
 // channel it listens to and names them all to the next link, which goes on exactly
-// there. A position is remembered after the listeners of its message have run, so
-// no message is lost and none comes twice.
+// there. A position is named only after the listeners of its message have run, so no
+// message is lost and none comes twice.
 
 const protocol = "queuerun.v1";
 
@@ -264,11 +264,19 @@ class Positions {
   // move makes a change in memory, and returns the function that makes the same
   // change in the storage.
   move(change) {
+    const stored = this.#stored;
     change(this.#memory);
     return () => {
-      change(this.#stored);
-      this.#store();
+      change(stored);
+      if (stored === this.#stored) this.#store(); // or it is forgotten
     };
+  }
+
+  // forget drops everything, also the moves that have yet to reach the storage.
+  forget() {
+    this.#memory = { user: null, at: {} };
+    this.#stored = { user: null, at: {} };
+    this.#store();
   }
 
   #load() {
@@ -309,16 +317,21 @@ class Positions {
 class Pace {
   #interval; // between frames on average; 0 means no limit
   #ahead; // by how much the last frame of a burst is early
+  #most; // by how much a sign of life may be, for which the rest is kept
   #used = performance.now(); // everything until then, which may lie ahead
 
   constructor(perSecond, burst = 1) {
     this.#interval = perSecond > 0 ? 1100 / perSecond : 0;
     this.#ahead = 0.75 * (burst - 1) * this.#interval;
+    this.#most = perSecond > 0 ? ((burst - 1) * 1000) / perSecond : 0;
     this.take(); // the first frame
   }
 
-  // wait is how many milliseconds the next frame has to wait.
-  get wait() { return this.#interval === 0 ? 0 : Math.max(0, this.#used - this.#ahead - performance.now()); }
+  // wait is how many milliseconds the next frame has to wait, waitOfBeat a sign of life.
+  get wait() { return this.#until(this.#used - this.#ahead); }
+  get waitOfBeat() { return this.#until(this.#used - this.#most); }
+
+  #until(time) { return this.#interval === 0 ? 0 : Math.max(0, time - performance.now()); }
 
   take() {
     if (this.#interval > 0) this.#used = Math.max(this.#used, performance.now()) + this.#interval;
@@ -363,6 +376,7 @@ export class Client extends EventTarget {
   #unsaid = new Set(); // those of them that this link has not been given
   #pace = null;
   #flushTimer = 0;
+  #beatTimer = 0;
 
   constructor(options = {}) {
     super();
@@ -407,9 +421,10 @@ export class Client extends EventTarget {
 
   close({ forget = false } = {}) {
     if (this.#state !== "closed") this.#shut(1000, "closed by the application");
-    if (!forget) return;
+    if (!forget) return; // what is due to be acknowledged is, after the next connect
+    this.#unacked.clear();
     this.#topics.clear();
-    this.#move((positions) => Object.assign(positions, { user: null, at: {} }));
+    this.#positions.forget();
   }
 
   send(data) {
@@ -467,6 +482,7 @@ export class Client extends EventTarget {
 
   #hand({ frame, request }) {
     if (request) request.sent = true;
+    clearTimeout(this.#beatTimer); // this is a sign of life as well
     this.#pace.take();
     this.#link.send(frame);
   }
@@ -497,7 +513,8 @@ export class Client extends EventTarget {
       this.#unsaid.delete(ack);
       this.#hand({ frame: JSON.stringify({ ack }) });
     }
-    for (const message of [...this.#waiting]) {
+    // A listener that is told of an error may send: then all of this is sent already.
+    for (const message of this.#waiting) {
       if (!this.#ready()) return;
       this.#unwait(message);
       try {
@@ -511,7 +528,6 @@ export class Client extends EventTarget {
   }
 
   #acknowledge(ack) {
-    if (this.#state === "closed") return;
     this.#unacked.add(ack);
     if (this.#unacked.size > maxUnacked) this.#unacked.delete(this.#unacked.values().next().value);
     this.#unsaid.add(ack);
@@ -534,7 +550,13 @@ export class Client extends EventTarget {
   }
 
   #beat(link) {
-    this.#pace?.take(); // there is none before the link is accepted
+    clearTimeout(this.#beatTimer);
+    const wait = this.#pace?.waitOfBeat ?? 0; // there is none before the link is accepted
+    if (wait > 0) {
+      this.#beatTimer = setTimeout(() => this.#beat(link), wait);
+      return;
+    }
+    this.#pace?.take();
     link.send("{}");
   }
 
@@ -545,8 +567,9 @@ export class Client extends EventTarget {
   }
 
   #message({ on = "", at, ack }, data) {
-    const work = this.#emit("message", { channel: on, topic: topicOf(on), data, ephemeral: at === undefined });
+    // Before a listener may forget the positions. No link names them until all have run.
     const keep = at === undefined ? null : this.#positions.move((positions) => (positions.at[on] = at));
+    const work = this.#emit("message", { channel: on, topic: topicOf(on), data, ephemeral: at === undefined });
     this.#after(work, () => {
       keep?.();
       if (ack !== undefined) this.#acknowledge(ack);
@@ -603,8 +626,8 @@ export class Client extends EventTarget {
   }
 
   #missed({ missed, at }) {
-    const work = this.#emit("lost", { channels: [missed] });
-    this.#after(work, this.#positions.move((positions) => (positions.at[missed] = at)));
+    const keep = this.#positions.move((positions) => (positions.at[missed] = at));
+    this.#after(this.#emit("lost", { channels: [missed] }), keep);
   }
 
   #move(change) {
@@ -720,7 +743,6 @@ export class Client extends EventTarget {
     for (const request of [...this.#requests.values()]) request.reject(error);
     this.#waiting.clear();
     this.#waitingBytes = 0;
-    this.#unacked.clear();
     this.#emit("state", this.#condition({ code, reason }));
     if (code !== 1000) this.#fail(error);
   }
@@ -729,7 +751,8 @@ export class Client extends EventTarget {
   #dropLink(code) {
     const link = this.#link;
     clearTimeout(this.#flushTimer);
-    this.#link = this.#connection = null;
+    clearTimeout(this.#beatTimer);
+    this.#link = this.#connection = this.#pace = null;
     link?.end(code, "");
     const error = new DisconnectedError("the connection was lost before the reply came");
     for (const request of [...this.#requests.values()]) {

@@ -110,6 +110,19 @@ test("a client that is closed by what went wrong with the first message sends no
   equal(client.log.map(([type, { state, error }]) => state ?? error?.name ?? type), ["connecting", "TooBigError", "closed"]);
 });
 
+test("a listener that sends because of what went wrong doubles nothing", async (t) => {
+  const client = t.client();
+  client.addEventListener("error", ({ error }) => client.send(error.name));
+  client.connect();
+  client.send("x".repeat(40));
+  client.send("one");
+  client.send("two");
+  const server = await t.welcome({ maxMessage: 40 });
+  for (const text of ["one", "two", "TooBigError"]) equal(await server.receive(), { text });
+  client.send("nothing before this");
+  equal(await server.receive(), { text: "nothing before this" });
+});
+
 test("nothing that waits survives a close", async (t) => {
   t.chance(1);
   const { client, server } = await t.online({ backoff: { base: 60_000, max: 60_000 }, buffer: { bytes: 40 } });
@@ -144,4 +157,42 @@ test("what the server limits is sent in time", async (t) => {
   const next = await t.welcome({ recovered: true }); // without a limit
   await until("all is sent", () => client.buffered === 0);
   client.close();
+});
+
+test("signs of life keep to what the server limits", async (t) => {
+  const times = [];
+  class WebSocket extends (t.WebSocket ?? globalThis.WebSocket) {
+    send(frame) {
+      times.push(performance.now());
+      super.send(frame);
+    }
+  }
+  for (const maxBurst of [1, 2]) {
+    times.length = 0;
+    const { client, server } = await t.online({ WebSocket }, { maxRate: 20, maxBurst });
+    await until("it is online", () => client.state === "online");
+    for (let i = 0; i < 4; i++) client.send(i);
+    let signs = 0;
+    for (let i = 0; i < 4; ) {
+      const { data } = await server.receive();
+      if (data === undefined) {
+        signs++;
+        continue;
+      }
+      equal(data, i++);
+      await server.send({});
+    }
+    while (signs === 0) {
+      equal(await server.receive(), {});
+      signs++;
+    }
+    client.close();
+    // As the server counts: one frame each 50 ms, and the last of a burst early.
+    let used = 0;
+    for (const [i, time] of times.entries()) {
+      const early = used - time;
+      ok(early <= (maxBurst - 1) * 50 + 1, `frame ${i} of those at ${times} was not ${early} ms too early`);
+      used = Math.max(used, time) + 50;
+    }
+  }
 });

@@ -128,6 +128,30 @@ test("an acknowledgement is repeated on the next connection until the server ans
   equal(await last.receive(), { text: "nothing before this" });
 });
 
+test("an acknowledgement survives a close that does not forget the user", async (t) => {
+  const { client, server } = await t.online();
+  let done;
+  client.addEventListener("message", (event) => event.data === 2 && event.waitUntil(new Promise((resolve) => (done = resolve))));
+  await server.send({ at: "u1", ack: "1", data: 1 });
+  equal(await server.receive(), { ack: "1" });
+  await server.send({ at: "u2", ack: "2", data: 2 });
+  await until("it has come", () => done);
+  client.close();
+  done();
+  await sleep(5);
+  client.connect();
+  const next = await t.welcome({ recovered: true });
+  equal(next.hello.connect.at[""], "u2");
+  for (const ack of ["1", "2"]) equal(await next.receive(), { ack });
+  await until("it is online", () => client.state === "online");
+  client.close({ forget: true });
+  client.connect();
+  const last = await t.welcome();
+  await until("it is online", () => client.state === "online");
+  client.send("nothing before this");
+  equal(await last.receive(), { text: "nothing before this" });
+});
+
 test("work that is announced too late is refused", async (t) => {
   const { client, server } = await t.online();
   let event;

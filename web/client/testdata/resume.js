@@ -121,6 +121,40 @@ test("close keeps the positions, unless they are to be forgotten", async (t) => 
   equal(of(client, "joined").length, 2);
 });
 
+test("a listener that forgets the positions leaves none behind", async (t) => {
+  const storage = store();
+  for (const [type, frame] of [["message", { at: "u1", data: "signed out" }], ["lost", { missed: "", at: "u1" }], ["connected", {}]]) {
+    const { client, server } = await t.online({ storage });
+    await until("it is online", () => client.state === "online");
+    client.addEventListener(type, () => client.close({ forget: true }), { once: true });
+    if (type === "connected") {
+      client.reconnect();
+      await t.welcome({ recovered: true });
+    } else {
+      await server.send(frame);
+    }
+    await until("it is closed", () => client.state === "closed");
+    equal([...storage.items], [], `stored after ${type}`);
+    client.connect();
+    equal((await t.welcome()).hello, { connect: {} }, `first after ${type}`);
+    client.close({ forget: true });
+  }
+});
+
+test("work that ends after the positions were forgotten stores none", async (t) => {
+  const storage = store();
+  const { client, server } = await t.online({ storage });
+  let done;
+  client.addEventListener("message", (event) => event.waitUntil(new Promise((resolve) => (done = resolve))), { once: true });
+  await server.send({ at: "u1", data: 1 });
+  await until("it has come", () => done);
+  client.close({ forget: true });
+  equal([...storage.items], [], "stored while work goes on");
+  done();
+  await sleep(5);
+  equal([...storage.items], [], "stored after it");
+});
+
 test("a storage carries positions to the next client", async (t) => {
   const storage = store();
   const { client, server } = await t.online({ storage });
