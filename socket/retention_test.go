@@ -261,7 +261,7 @@ func TestWhatIsKeptExpiresWithTheMostDemanding(t *testing.T) {
 		opts []SendOption
 	}
 	plain, score := sent{"plain", nil}, sent{"score", []SendOption{Latest("score")}}
-	demanding := sent{"demanding", []SendOption{Retain(10, 72 * time.Hour)}}
+	demanding := sent{"demanding", []SendOption{Retain(10, 72*time.Hour)}}
 	demandingScore := sent{"demanding score", []SendOption{Latest("other"), Retain(10, 72*time.Hour)}}
 	const minute, days = time.Minute, 72 * time.Hour
 	for name, c := range map[string]struct {
