@@ -2,6 +2,7 @@ package socket
 
 import (
 	"errors"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -44,7 +45,23 @@ func (o *outbound) replace(key string, b []byte) {
 	if o.latest == nil {
 		o.latest = map[string][]byte{}
 	}
+	if len(o.latest) > 2*len(o.frames)+16 {
+		o.forget()
+	}
 	o.latest[key] = b
+}
+
+// forget takes out of latest what does not wait any more: a queue that is never
+// empty would keep it.
+func (o *outbound) forget() {
+	waiting := make(map[*byte]struct{}, len(o.frames))
+	for _, f := range o.frames[o.begun:] {
+		waiting[&f[0]] = struct{}{}
+	}
+	maps.DeleteFunc(o.latest, func(_ string, b []byte) bool {
+		_, waits := waiting[&b[0]]
+		return !waits
+	})
 }
 
 // wrote takes out of the queue what was written of it. The rest of a frame stays.
