@@ -16,6 +16,7 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/queuerun/queuerun/jobs/redistest"
+	"github.com/redis/go-redis/v9"
 )
 
 // It does to a queue what writes, pings and closes do, at random, and counts.
@@ -241,4 +242,24 @@ func TestAClosedSocketTakesNothing(t *testing.T) {
 	if n, err := writeNow(raw, []byte("hello")); n != 0 || err == nil {
 		t.Errorf("wrote %d bytes to a closed socket, error %v", n, err)
 	}
+}
+
+// A server that was kept for a moment delivers much at once. That does not make its
+// clients slow.
+func TestAClientThatReadsIsNotSlowWhenMuchComesAtOnce(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}, MaxQueued: 64 << 10})
+		d := dial(t, s.URL+"?user=ada")
+		sub, ctx := s.hub.Load().find(userChannel("ada")), outside(rdb)
+		const messages = 100
+		sub.mu.Lock() // the reader of the inbox has to wait
+		text := strings.Repeat("x", 4<<10)
+		for i := range messages {
+			sendText(t, ctx, To("ada"), fmt.Sprint(i, text))
+		}
+		sub.mu.Unlock()
+		for i := range messages {
+			d.expect(fmt.Sprint(i, text))
+		}
+	})
 }
