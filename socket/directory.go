@@ -18,8 +18,9 @@ type directory struct {
 
 // rerouteFunction is Lua. It writes who is in a channel's directory into the
 // channel's state, so that a send needs to read nothing else: who changes the
-// directory calls it in the same step. It returns the state. The state of a channel
-// that nothing was sent to goes with the last server.
+// directory calls it in the same step. It returns the state. Without a server the
+// state outlives what is kept of the channel by so many ms as absent; that of a
+// channel that nothing was sent to goes with the last server.
 const rerouteFunction = `
 local function reroute(key, servers, absent)
   local state = redis.call('GET', key) or '1' .. string.rep('0', 65)
@@ -32,7 +33,9 @@ local function reroute(key, servers, absent)
   elseif string.find(new, '^10+$') then
     redis.call('DEL', key)
   else
-    redis.call('SET', key, new, 'PX', absent)
+    local t = redis.call('TIME')
+    local left = tonumber(string.sub(state, 50, 65)) / 1000 - (t[1] * 1000 + t[2] / 1000)
+    redis.call('SET', key, new, 'PX', math.ceil(absent + math.max(0, left)))
   end
   return new
 end

@@ -100,7 +100,8 @@ func (h *hub) overrun(ctx context.Context, inbox string) bool {
 }
 
 // skip leaves an inbox that may have been cut off unread, up to its newest
-// entry, whose id it returns, and brings the channels up to date from their logs.
+// entry, whose id it returns, and brings the channels up to date from their logs,
+// and the topics of all users, of which the inbox may have told too.
 func (h *hub) skip(ctx context.Context, inbox, after string) string {
 	h.log.Error("socket: inbox was full, reading the logs of all channels")
 	newest, err := h.leases.redis.XRevRangeN(ctx, inbox, "+", "-", 1).Result()
@@ -115,6 +116,11 @@ func (h *hub) skip(ctx context.Context, inbox, after string) string {
 	h.mu.Unlock()
 	for some := range slices.Chunk(subs, inboxBatch) {
 		h.compare(ctx, some)
+	}
+	for _, s := range subs {
+		if s.user != "" {
+			h.memberships.note(s.user)
+		}
 	}
 	return after
 }

@@ -69,8 +69,8 @@ func TestAClientThatReadsTooSlowlyIsClosed(t *testing.T) {
 				if websocket.IsCloseError(err, CloseSlow) {
 					break
 				}
-				if string(data) == "{}" { // a heartbeat
-					continue
+				if string(data) == "{}" {
+					continue // a heartbeat
 				}
 				if err != nil || !read(string(data)) {
 					t.Fatalf("%s received %.40q, %v after %d messages; want close %d", name, data, err, got[name], CloseSlow)

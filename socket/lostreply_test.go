@@ -363,3 +363,22 @@ func TestOneUserWhoCannotBeReleasedDoesNotKeepTheOthers(t *testing.T) {
 		}
 	})
 }
+
+// What was cut off an inbox that was full may have told of a Join.
+func TestASkippedInboxMayHaveToldOfATopic(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
+		d := dial(t, s.URL+"?user=ada")
+		cut := intercepted(t, rdb, func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+			if cmd.Name() == "xadd" {
+				return nil
+			}
+			return next(ctx, cmd)
+		})
+		join(t, cut, "room", "ada")
+		h := s.hub.Load()
+		h.skip(t.Context(), h.keys.inbox(h.current.Load().server), "0-0")
+		sendText(t, outside(rdb), Topic("room"), "news")
+		d.expect("news")
+	})
+}

@@ -68,7 +68,7 @@ var attempts = sync.Pool{New: func() any {
 func writeNow(raw syscall.RawConn, b []byte) (int, error) {
 	a := attempts.Get().(*attempt)
 	defer attempts.Put(a)
-	a.b = b
+	a.b, a.n, a.err = b, 0, nil // a socket that is closed runs nothing
 	err := raw.Write(a.run)
 	if err == nil {
 		err = a.err

@@ -2,6 +2,7 @@ package socket
 
 import (
 	"errors"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -44,11 +45,30 @@ func (o *outbound) replace(key string, b []byte) {
 	if o.latest == nil {
 		o.latest = map[string][]byte{}
 	}
+	if len(o.latest) > 2*len(o.frames)+16 {
+		o.forget()
+	}
 	o.latest[key] = b
+}
+
+// forget takes out of latest what does not wait any more: a queue that is never
+// empty would keep it.
+func (o *outbound) forget() {
+	waiting := make(map[*byte]struct{}, len(o.frames))
+	for _, f := range o.frames[o.begun:] {
+		waiting[&f[0]] = struct{}{}
+	}
+	maps.DeleteFunc(o.latest, func(_ string, b []byte) bool {
+		_, waits := waiting[&b[0]]
+		return !waits
+	})
 }
 
 // wrote takes out of the queue what was written of it. The rest of a frame stays.
 func (o *outbound) wrote(n int) {
+	if n == 0 {
+		return // a frame that was begun still is
+	}
 	o.size -= n
 	done := 0
 	for ; done < len(o.frames) && n >= len(o.frames[done]); done++ {
@@ -110,7 +130,7 @@ func (c *connection) post(messages ...*prepared) error {
 		case opcodeOf(b) == websocket.CloseMessage:
 			c.queueClose(m)
 			return nil
-		case len(c.out.frames) > 0 && c.out.size+len(b)+overhead > c.hub.maxQueued:
+		case !c.makeRoom(len(b) + overhead):
 			c.out.drop()
 			c.queueClose(prepare(closeFrame(CloseSlow, "reading too slowly")))
 			return ErrClosed
@@ -122,6 +142,22 @@ func (c *connection) post(messages ...*prepared) error {
 	}
 	c.write()
 	return nil
+}
+
+// makeRoom tells whether a frame that counts for so many bytes may be queued. When
+// there is no room, it writes what the socket takes without waiting: much that is
+// given at once does not make the client a slow one. The caller holds mu.
+func (c *connection) makeRoom(size int) bool {
+	for len(c.out.frames) > 0 && c.out.size+size > c.hub.maxQueued {
+		before := c.out.size
+		if c.raw == nil || c.out.writing || !c.writable() {
+			return false
+		}
+		if c.writeNow(); c.out.size == before {
+			return false
+		}
+	}
+	return true
 }
 
 // writeAlone writes a frame past the queue when nothing waits there. What the socket

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http/httptest"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/queuerun/queuerun/jobs/redistest"
+	"github.com/redis/go-redis/v9"
 )
 
 // It does to a queue what writes, pings and closes do, at random, and counts.
@@ -200,4 +202,64 @@ func TestAPingThatWaitsIsReplaced(t *testing.T) {
 	if want := 3*overhead + 2 + 3 + 3; c.out.size != want {
 		t.Errorf("counted %d, want %d", c.out.size, want)
 	}
+}
+
+// A queue that is never empty holds no frames of Latest that were written long ago.
+func TestAQueueThatIsNeverEmptyForgetsWhatWasWritten(t *testing.T) {
+	var out outbound
+	for i := range 10_000 {
+		b := prepare(frame{opcode: websocket.TextMessage, data: []byte("a score")}).plain
+		out.replace(fmt.Sprint("key ", i), b)
+		out.add(len(out.frames), b)
+		if len(out.frames) > 2 {
+			out.wrote(len(out.frames[0]))
+		}
+	}
+	if len(out.frames) == 0 || len(out.latest) > 100 {
+		t.Errorf("the queue has %d frames and holds %d", len(out.frames), len(out.latest))
+	}
+}
+
+// A write to a closed socket writes nothing, whatever another one wrote before.
+func TestAClosedSocketTakesNothing(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	conn, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := socketOf(conn)
+	if raw == nil {
+		t.Skip("no raw sockets here")
+	}
+	if n, err := writeNow(raw, []byte("hello")); n != 5 || err != nil {
+		t.Fatalf("wrote %d bytes, %v", n, err)
+	}
+	conn.Close()
+	if n, err := writeNow(raw, []byte("hello")); n != 0 || err == nil {
+		t.Errorf("wrote %d bytes to a closed socket, error %v", n, err)
+	}
+}
+
+// A server that was kept for a moment delivers much at once. That does not make its
+// clients slow.
+func TestAClientThatReadsIsNotSlowWhenMuchComesAtOnce(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}, MaxQueued: 64 << 10})
+		d := dial(t, s.URL+"?user=ada")
+		sub, ctx := s.hub.Load().find(userChannel("ada")), outside(rdb)
+		const messages = 100
+		sub.mu.Lock() // the reader of the inbox has to wait
+		text := strings.Repeat("x", 4<<10)
+		for i := range messages {
+			sendText(t, ctx, To("ada"), fmt.Sprint(i, text))
+		}
+		sub.mu.Unlock()
+		for i := range messages {
+			d.expect(fmt.Sprint(i, text))
+		}
+	})
 }

@@ -21,9 +21,9 @@
 -- Latest, which are in the slot of its state, are made of the key of that.
 --
 -- KEYS: the states of the channels that the messages are for, one after the other.
--- ARGV: how long the state of a channel without connections is kept, in ms; what is
--- before and behind a server's name in the key of its inbox, "" and "" to tell no
--- server; how many entries an inbox holds; and for each message
+-- ARGV: how long the state of a channel without connections outlives what is kept,
+-- in ms; what is before and behind a server's name in the key of its inbox, "" and ""
+-- to tell no server; how many entries an inbox holds; and for each message
 --   "<channels it is for> <how many the log keeps> <for how many ms> <1: in no log>
 --    <1: a repeat> <key of Latest>", with one space between them,
 -- and the message as it is in an entry of an inbox.
@@ -62,7 +62,6 @@ local function parseOptions(text)
   local round = o.age * 100
   local till = (math.floor((now + o.age * 1100) / round) + 1) * round
   o.least, o.till = format('%016.0f', now + o.age * 1000), format('%016.0f', till)
-  o.expire = math.ceil((till - now) / 1000)
   options[text] = o
   return o
 end
@@ -75,6 +74,9 @@ local function parseTail(text)
   tails[text] = e
   return e
 end
+
+-- left is how long what a state tells of is kept, in ms.
+local function left(state) return math.max(0, math.ceil((tonumber(sub(state, 50, 65)) - now) / 1000)) end
 
 local function logOf(key) return sub(key, 1, -6) .. 'log' end
 local function latestOf(key) return sub(key, 1, -6) .. 'latest' end
@@ -131,6 +133,9 @@ end
 
 -- store keeps a message. It returns its sequence and the channel's new state, or
 -- nil and what is wrong.
+--
+-- What is kept expires when the state says so. That is to be told when it changes,
+-- and of a log or a hash that may be new: a log is only behind a message of Latest.
 local function store(key, last, logged, e, o, message)
   local seq, id = nowText, nowID
   if last >= nowText then
@@ -143,23 +148,23 @@ local function store(key, last, logged, e, o, message)
     tail = e.newest .. tail
   end
   local log, done = logOf(key), nil
+  local expire, expireLatest = longer, longer and e.newest ~= none
   if o.key == '' then
     local previous = last
-    if last ~= logged then previous = last .. ' ' .. logged end
+    if last ~= logged then previous, expire = last .. ' ' .. logged, true end
     done = pcall('XADD', log, 'MAXLEN', kept, id, 'q', previous, 'm', message)
     logged = seq
   else
     local latest = latestOf(key)
     done = pcall('HSET', latest, o.key, seq .. ' ' .. last .. ' ' .. logged .. ' ' .. message)
     if type(done) == 'number' then makeRoom(latest, tonumber(kept)) end
-    tail = seq .. sub(tail, 17)
+    tail, expireLatest = seq .. sub(tail, 17), true
   end
   if type(done) == 'table' then return nil, done.err end
-  if longer or o.key ~= '' then
-    call('PEXPIRE', log, o.expire)
-    if o.key ~= '' or e.newest ~= none then call('PEXPIRE', latestOf(key), o.expire) end
-  end
-  return seq, '1' .. seq .. logged .. tail
+  local new = '1' .. seq .. logged .. tail
+  if expire then call('PEXPIRE', log, left(new)) end
+  if expireLatest then call('PEXPIRE', latestOf(key), left(new)) end
+  return seq, new
 end
 
 -- What the servers are told: by server, the parts of an entry for its inbox and
@@ -210,7 +215,7 @@ for a = 5, #ARGV, 2 do
         if seq then
           changed[key] = new
           if #e == 0 then
-            call('SET', key, new, 'PX', math.ceil(math.max(absent, 2 * o.age)))
+            call('SET', key, new, 'PX', absent + left(new))
           else
             local n = #sets
             sets[n + 1], sets[n + 2] = key, new
