@@ -74,21 +74,23 @@ func (t *target) fail(err error) {
 
 // end tells the one who waits how the dispatch went.
 func (d *dispatch) end(notified error) {
-	written := 0
+	possible := 0
 	var failed error
 	for i := range d.targets {
-		if err := d.targets[i].failed; err != nil {
-			failed = err // one of them says enough
-			continue
+		t := &d.targets[i]
+		if t.failed != nil {
+			failed = t.failed // one of them says enough
 		}
-		written++
+		if t.failed == nil || t.unsure {
+			possible++
+		}
 	}
 	switch err := errors.Join(failed, notified); {
 	case err == nil:
 	case len(d.targets) == 1:
 		d.err = fmt.Errorf("socket: send: %w", err)
 	default:
-		d.err = fmt.Errorf("socket: send: %d of %d recipients may have the message: %w", written, len(d.targets), err)
+		d.err = fmt.Errorf("socket: send: %d of %d recipients may have the message: %w", possible, len(d.targets), err)
 	}
 	d.over = true
 	close(d.turn)

@@ -89,9 +89,12 @@ func (s *Sender) sendElse(ctx context.Context, channels []channel, f frame, o se
 	sending.Wait()
 	failed := 0
 	for _, one := range errs {
-		if one != nil {
+		if one == nil {
+			continue
+		}
+		err = one // one of them says enough
+		if !errors.Is(one, ErrUncertain) {
 			failed++
-			err = one // one of them says enough
 		}
 	}
 	if err != nil && len(users) > 1 {

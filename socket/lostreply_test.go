@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -380,5 +381,28 @@ func TestASkippedInboxMayHaveToldOfATopic(t *testing.T) {
 		h.skip(t.Context(), h.keys.inbox(h.current.Load().server), "0-0")
 		sendText(t, outside(rdb), Topic("room"), "news")
 		d.expect("news")
+	})
+}
+
+func TestASendWhoseRepliesAreLostCountsWhoMayHaveIt(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		ctx, stop := context.WithCancel(t.Context())
+		other := intercepted(t, rdb, func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+			if err := next(ctx, cmd); err != nil || !runs(cmd, appendScript) {
+				return err
+			}
+			stop() // it is not tried again
+			return lost(cmd)
+		})
+		ctx = NewSender(other).Context(ctx)
+		err := To("ada", "bob").Send(ctx, "news")
+		if !errors.Is(err, ErrUncertain) || !strings.Contains(err.Error(), "2 of 2 recipients may have the message") {
+			t.Errorf("sent with %v", err)
+		}
+		for _, user := range []string{"ada", "bob"} {
+			if n := rdb.XLen(t.Context(), newKeyspace("").log(userChannel(user))).Val(); n != 1 {
+				t.Errorf("%s has %d messages", user, n)
+			}
+		}
 	})
 }

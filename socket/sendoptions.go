@@ -39,7 +39,8 @@ func Retain(n int, d time.Duration) SendOption {
 
 // Ephemeral sends a message that no log keeps, such as a cursor's position: who
 // is connected now receives it, unless a server fails in this moment, and nobody
-// later. It costs less than others.
+// later. When the connection to Redis breaks in the middle it may be received twice.
+// It costs less than others.
 func Ephemeral() SendOption {
 	return func(o *sendOptions) { o.ephemeral = true }
 }
