@@ -68,7 +68,7 @@ type ending struct {
 	refused bool          // the credentials were
 	lasted  time.Duration // of the accepted connection
 	least   time.Duration // to wait
-	atOnce  bool          // come back as after a first failure
+	atOnce  bool          // come back soon, whatever failed before
 }
 
 // failed returns how an attempt ended that failed with err.

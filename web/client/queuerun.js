@@ -357,6 +357,7 @@ export class Client extends EventTarget {
 
   // Coming back.
   #failures = 0; // in a row
+  #recalls = 0; // those of them after which the server wanted the client back soon
   #refusals = 0; // of credentials, in a row
   #credentials; // the last ones, as JSON
   #complaint = ""; // the last error of this link that belongs to no request
@@ -406,7 +407,7 @@ export class Client extends EventTarget {
 
   connect() {
     if (this.#state !== "closed") return this;
-    this.#failures = this.#refusals = 0;
+    this.#failures = this.#recalls = this.#refusals = 0;
     this.#watchPage();
     this.#dial();
     return this;
@@ -703,10 +704,14 @@ export class Client extends EventTarget {
       this.#shut(code, reason);
       return;
     }
-    if (this.#onlineAt > 0 && Date.now() - this.#onlineAt >= this.#options.backoff.stable) this.#failures = 0;
+    if (this.#onlineAt > 0 && Date.now() - this.#onlineAt >= this.#options.backoff.stable) {
+      this.#failures = this.#recalls = 0;
+    }
     const imposed = Math.max(this.#advice, code >= 4100 && code < 4200 ? limitedFor : 0);
-    const soon = imposed > 0 || (code >= 4000 && code < 4100);
-    const wait = Math.round(imposed + this.#jitter(soon ? 0 : this.#failures));
+    // Who is wanted back soon need not be patient because others were away before, but
+    // grows patient with a server that says it again and again.
+    const soon = this.#advice > 0 || (code >= 4000 && code < 4100);
+    const wait = Math.round(imposed + this.#jitter(soon ? this.#recalls++ : this.#failures));
     this.#failures++;
     this.#notBefore = Date.now() + imposed;
     this.#dialIn(wait);
