@@ -119,6 +119,23 @@ func TestWhenToComeBack(t *testing.T) {
 	}
 }
 
+// TestAdviceBeforeTheServerAccepts is followed as well.
+func TestAdviceBeforeTheServerAccepts(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		waits := make(chan time.Duration, 1)
+		r := s.run(&Client{OnDisconnected: func(_ context.Context, _ error, wait time.Duration) { waits <- wait }})
+		p := s.next()
+		p.expect(fresh)
+		p.say(`{"reconnect":{"after":12500}}`)
+		p.close(1012, "")
+		const advice = 12500 * time.Millisecond
+		if wait := eventually(t, waits, "OnDisconnected"); wait < advice || wait >= advice+DefaultBackoffFirst {
+			t.Fatalf("waits %v, want %v and a bit", wait, advice)
+		}
+		r.stop()
+	})
+}
+
 // TestServerThatEndsEveryConnection at once is not asked in a hurry for ever, with
 // whatever code it does so.
 func TestServerThatEndsEveryConnection(t *testing.T) {

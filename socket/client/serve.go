@@ -104,6 +104,9 @@ func (r *run) message(ctx context.Context, l *link, f frame) ending {
 		r.done(l, f)
 		return ending{}
 	}
+	if r.leaves(ctx, l) { // which the handler was told, and nothing more
+		return ending{}
+	}
 	err = fmt.Errorf("socket client: handle message: %w", err)
 	if f.at != "" {
 		return l.giveUp(err)
@@ -118,6 +121,9 @@ func (r *run) lost(ctx context.Context, l *link, channels []string, at map[strin
 	if r.OnLost == nil {
 		r.log().Warn("socket client: messages were lost", "host", r.endpoint.Host, "channels", channels)
 	} else if err := r.OnLost(ctx, channels); err != nil {
+		if r.leaves(ctx, l) {
+			return ending{}
+		}
 		return l.giveUp(fmt.Errorf("socket client: handle a loss: %w", err))
 	}
 	for channel, position := range at {
@@ -128,6 +134,15 @@ func (r *run) lost(ctx context.Context, l *link, channels []string, at map[strin
 		}
 	}
 	return ending{}
+}
+
+// leaves tells whether the client is leaving, and makes that sure when its context
+// has ended just now: after a message that was not handled none is to be.
+func (c *Client) leaves(ctx context.Context, l *link) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l.leaving = l.leaving || ctx.Err() != nil
+	return l.leaving
 }
 
 // giveUp leaves a connection whose messages could not be handled, to come back: for
