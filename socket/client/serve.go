@@ -41,10 +41,14 @@ func (r *run) introduce(ctx context.Context, l *link, w *welcome) ending {
 	if r.OnConnected != nil {
 		r.OnConnected(ctx, w.session)
 	}
-	if len(w.session.Lost) > 0 {
-		return r.lost(ctx, l, w.session.Lost, w.at)
+	if len(w.session.Lost) == 0 {
+		return ending{}
 	}
-	return ending{}
+	e := r.lost(ctx, l, w.session.Lost, w.at)
+	if e.err == nil && ctx.Err() == nil { // or the next connection is to tell it again
+		r.belong(w.session.User)
+	}
+	return e
 }
 
 // handle does what a frame asks for. An ending with an error gives up the
