@@ -35,18 +35,24 @@ const settled = 5 * time.Second
 // farthest bounds what a server may advise.
 const farthest = time.Hour
 
-// pace counts the failures in a row.
-type pace struct{ failures int }
+// pace counts the attempts in a row that came to nothing lasting.
+type pace struct {
+	failures int
+	recalls  int // those of them after which the server wanted the client back soon
+}
 
-// after returns how long to wait after an attempt that ended like this.
+// after returns how long to wait after an attempt that ended like this. Who is
+// wanted back soon need not be patient because others were away before, but grows
+// patient with a server that says it again and again.
 func (p *pace) after(e ending, b Backoff) time.Duration {
 	if e.lasted >= settled {
-		p.failures = 0
+		*p = pace{}
 	}
 	before := p.failures
 	p.failures++
 	if e.atOnce {
-		before = 0
+		before = p.recalls
+		p.recalls++
 	}
 	return min(e.least, farthest) + b.jitter(before)
 }

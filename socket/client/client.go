@@ -115,6 +115,7 @@ type Client struct {
 	room      chan struct{}        // closed when there may be room in out; nil when nobody waits
 	largest   int                  // frame that the server takes; 0 when it is not known
 	positions map[string]string    // nil before the first Run
+	owner     *string              // the user whose they are; nil when it is not known
 	unacked   []string             // tokens of messages that were handled, of which the server has not said that it knows
 }
 
@@ -129,7 +130,8 @@ type Session struct {
 	// Recovered tells that it came with positions and nothing was lost.
 	Recovered bool
 	// Lost names the channels in which messages were lost, for which OnLost is
-	// called next.
+	// called next: all of the client's, if User is not the one of the connection
+	// before.
 	Lost []string
 	// Channels names all channels of the connection, sorted.
 	Channels []string

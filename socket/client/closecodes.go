@@ -32,9 +32,12 @@ const limitWait = 5 * time.Second
 //	1000                    never; the application closed the connection
 //	1002, 1003, 1007, 1009  never; the same would happen again
 //	4000–4099               at once, within the first step of Backoff
-//	4100–4199               after at least 5 s
+//	4100–4199               after at least 5 s, and Backoff
 //	4400–4499               never; after 4401, once more if Auth has other credentials
 //	any other               after Backoff; after 1012, when the server said
+//
+// Where a code comes again before a connection has lasted for 5 s, the waits grow
+// with Backoff, whichever it is.
 //
 // Run returns it when the answer is never. 4401 matches ErrUnauthorized.
 type CloseError struct {

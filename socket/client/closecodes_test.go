@@ -119,6 +119,58 @@ func TestWhenToComeBack(t *testing.T) {
 	}
 }
 
+// TestAdviceBeforeTheServerAccepts is followed as well.
+func TestAdviceBeforeTheServerAccepts(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		waits := make(chan time.Duration, 1)
+		r := s.run(&Client{OnDisconnected: func(_ context.Context, _ error, wait time.Duration) { waits <- wait }})
+		p := s.next()
+		p.expect(fresh)
+		p.say(`{"reconnect":{"after":12500}}`)
+		p.close(1012, "")
+		const advice = 12500 * time.Millisecond
+		if wait := eventually(t, waits, "OnDisconnected"); wait < advice || wait >= advice+DefaultBackoffFirst {
+			t.Fatalf("waits %v, want %v and a bit", wait, advice)
+		}
+		r.stop()
+	})
+}
+
+// TestServerThatEndsEveryConnection at once is not asked in a hurry for ever, with
+// whatever code it does so.
+func TestServerThatEndsEveryConnection(t *testing.T) {
+	for name, end := range map[string]func(p *peer){
+		"broken":         (*peer).hangUp,
+		"missed":         func(p *peer) { p.close(4000, "") },
+		"too slow":       func(p *peer) { p.close(4001, "") },
+		"last of soon":   func(p *peer) { p.close(4099, "") },
+		"too many":       func(p *peer) { p.close(4101, "") },
+		"with an advice": func(p *peer) { p.say(`{"reconnect":{"after":1}}`); p.close(1012, "") },
+	} {
+		for _, accepted := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, " accepted ", accepted), func(t *testing.T) {
+				inBubble(t, func(t *testing.T, s *stage) {
+					r := s.run(&Client{})
+					attempts := 0
+					for began := time.Now(); time.Since(began) < time.Hour; attempts++ {
+						p := s.next()
+						p.expect(fresh)
+						if accepted {
+							p.say(`{"connected":{"connection":"c"}}`)
+						}
+						end(p)
+					}
+					r.stop()
+					// A wait is 10 s on average once it does not grow any more, or 15 s.
+					if attempts < 150 || attempts > 600 {
+						t.Fatalf("%d attempts in an hour", attempts)
+					}
+				})
+			})
+		}
+	}
+}
+
 // TestRefusedCredentials are replaced, once.
 func TestRefusedCredentials(t *testing.T) {
 	for name, test := range map[string]struct {

@@ -100,6 +100,15 @@ type welcome struct {
 // those who send.
 func (r *run) accept(l *link, h *hello) *welcome {
 	r.refused, r.refusal = nil, nil
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if h.Recovered != nil && r.owner != nil && *r.owner != h.User {
+		// What the program has belongs to somebody else.
+		h.Recovered, h.Lost = new(bool), slices.Sorted(maps.Keys(r.positions))
+	} else {
+		user := h.User
+		r.owner = &user
+	}
 	w := &welcome{session: Session{
 		Connection: h.Connection, User: h.User, Lost: h.Lost, Channels: slices.Sorted(maps.Keys(h.At)),
 		Resumed: h.Recovered != nil, Recovered: h.Recovered != nil && *h.Recovered,
@@ -109,8 +118,6 @@ func (r *run) accept(l *link, h *hello) *welcome {
 	if beat > 0 {
 		l.conn.idle = beat + milliseconds(h.Timeout)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	// What is lost is remembered as reached once OnLost has returned nil. Until then
 	// the positions are such that the server says the same again.
 	w.at = make(map[string]string)

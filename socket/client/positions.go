@@ -23,6 +23,13 @@ func (c *Client) reach(channel, at string) {
 	c.positions[channel] = at
 }
 
+// belong remembers whose the positions are.
+func (c *Client) belong(user string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.owner = &user
+}
+
 // forget is for a channel that is none of the client's any more.
 func (c *Client) forget(channel string) {
 	c.mu.Lock()

@@ -89,6 +89,40 @@ func TestLost(t *testing.T) {
 	})
 }
 
+// TestAnotherUser has nothing of what the one before had, until OnLost has seen to it.
+func TestAnotherUser(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *stage) {
+		c := &Client{}
+		story := newStory(c)
+		tries := 0
+		c.OnLost = func(_ context.Context, channels []string) error {
+			story.tell("lost %q", channels)
+			if tries++; tries < 2 {
+				return errors.New("the database is away")
+			}
+			return nil
+		}
+		r := s.run(c)
+		s.welcome(fresh, `{"connection":"c1","user":"ada","at":{"":"u1","*":"b1","#room":"r1"}}`).hangUp()
+		const resumed = `{"connect":{"at":{"":"u1","#room":"r1","*":"b1"}}}`
+		const bobs = `{"connection":"c2","user":"bob","at":{"":"v1","*":"b1"},"recovered":true}`
+		p := s.welcome(resumed, bobs)
+		p.expect("close 4900")
+		s.welcome(resumed, bobs).hangUp()
+		p = s.welcome(`{"connect":{"at":{"":"v1","*":"b1"}}}`, bobs)
+		story.expect(t, "connected [ #room *] recovered=false",
+			"connected [ *] recovered=false", `lost ["" "#room" "*"]`,
+			"connected [ *] recovered=false", `lost ["" "#room" "*"]`,
+			"connected [ *] recovered=true")
+		p.hangUp()
+		p = s.welcome(`{"connect":{"at":{"":"v1","*":"b1"}}}`, `{"connection":"c3","at":{"*":"b1"},"recovered":true}`)
+		story.expect(t, "connected [*] recovered=false", `lost ["" "*"]`) // nobody is somebody else, too
+		p.silent()
+		r.stop()
+		r.expectPositions(map[string]string{"*": "b1"})
+	})
+}
+
 // TestLossThatIsNotHandled comes again, since the position stays.
 func TestLossThatIsNotHandled(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *stage) {

@@ -68,7 +68,7 @@ type ending struct {
 	refused bool          // the credentials were
 	lasted  time.Duration // of the accepted connection
 	least   time.Duration // to wait
-	atOnce  bool          // come back as after a first failure
+	atOnce  bool          // come back soon, whatever failed before
 }
 
 // failed returns how an attempt ended that failed with err.
@@ -95,6 +95,9 @@ func (r *run) attempt(ctx context.Context) ending {
 	if e.err == nil {
 		e = r.hold(ctx, l, w)
 	}
+	if l != nil && l.advice > 0 { // the server knows better than the failures before
+		e.least, e.atOnce = max(e.least, l.advice), true
+	}
 	// A client whose credentials were refused has one more attempt, with others.
 	if e.refused && r.Auth != nil && r.refusal == nil {
 		e.final = false
@@ -110,9 +113,6 @@ func (r *run) hold(ctx context.Context, l *link, w *welcome) (e ending) {
 		release()
 		r.lose(l, e.err)
 		e.lasted = time.Since(l.began)
-		if l.advice > 0 { // the server knows better than the failures before
-			e.least, e.atOnce = max(e.least, l.advice), true
-		}
 	}()
 	ctx = r.handlers(ctx)
 	if e := r.introduce(ctx, l, w); e.err != nil {

@@ -88,6 +88,45 @@ func TestRunWaitsForTheHandler(t *testing.T) {
 	})
 }
 
+// TestHandlerThatIsCancelled fails because the client leaves. That is a goodbye all
+// the same, after what is in the buffer, and what was not handled comes again.
+func TestHandlerThatIsCancelled(t *testing.T) {
+	for name, frame := range map[string]string{
+		"message": `{"at":"p1","data":1,"ack":"one"}`,
+		"loss":    `{"missed":"","at":"p1"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, s *stage) {
+				handling := make(chan struct{})
+				calls := 0
+				c := &Client{
+					OnMessage: func(ctx context.Context, _ Message) error {
+						calls++
+						close(handling)
+						<-ctx.Done()
+						return ctx.Err()
+					},
+					OnError: func(_ context.Context, err error) { t.Errorf("OnError: %v", err) },
+				}
+				c.OnLost = func(ctx context.Context, _ []string) error { return c.OnMessage(ctx, Message{}) }
+				r := s.run(c)
+				p := s.welcome(fresh, `{"at":{"":"p0"},"maxRate":1,"maxBurst":1}`)
+				p.say(frame)
+				<-handling
+				must(t, r.Send(t.Context(), "buffered")) // until the server takes it
+				go func() { _ = p.ws.WriteMessage(1, []byte(`{"at":"p2","data":2}`)) }()
+				r.stop()
+				p.expect(`{"text":"buffered"}`)
+				p.expect("close 1000 (normal)")
+				r.expectPositions(map[string]string{"": "p0"})
+				if calls != 1 {
+					t.Fatalf("%d calls", calls)
+				}
+			})
+		})
+	}
+}
+
 func TestRunEndsWhileItWaits(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *stage) {
 		r := s.run(&Client{Backoff: Backoff{First: 24 * time.Hour, Max: 24 * time.Hour}})

@@ -41,10 +41,14 @@ func (r *run) introduce(ctx context.Context, l *link, w *welcome) ending {
 	if r.OnConnected != nil {
 		r.OnConnected(ctx, w.session)
 	}
-	if len(w.session.Lost) > 0 {
-		return r.lost(ctx, l, w.session.Lost, w.at)
+	if len(w.session.Lost) == 0 {
+		return ending{}
 	}
-	return ending{}
+	e := r.lost(ctx, l, w.session.Lost, w.at)
+	if e.err == nil && ctx.Err() == nil { // or the next connection is to tell it again
+		r.belong(w.session.User)
+	}
+	return e
 }
 
 // handle does what a frame asks for. An ending with an error gives up the
@@ -104,6 +108,9 @@ func (r *run) message(ctx context.Context, l *link, f frame) ending {
 		r.done(l, f)
 		return ending{}
 	}
+	if r.leaves(ctx, l) { // which the handler was told, and nothing more
+		return ending{}
+	}
 	err = fmt.Errorf("socket client: handle message: %w", err)
 	if f.at != "" {
 		return l.giveUp(err)
@@ -118,6 +125,9 @@ func (r *run) lost(ctx context.Context, l *link, channels []string, at map[strin
 	if r.OnLost == nil {
 		r.log().Warn("socket client: messages were lost", "host", r.endpoint.Host, "channels", channels)
 	} else if err := r.OnLost(ctx, channels); err != nil {
+		if r.leaves(ctx, l) {
+			return ending{}
+		}
 		return l.giveUp(fmt.Errorf("socket client: handle a loss: %w", err))
 	}
 	for channel, position := range at {
@@ -128,6 +138,15 @@ func (r *run) lost(ctx context.Context, l *link, channels []string, at map[strin
 		}
 	}
 	return ending{}
+}
+
+// leaves tells whether the client is leaving, and makes that sure when its context
+// has ended just now: after a message that was not handled none is to be.
+func (c *Client) leaves(ctx context.Context, l *link) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l.leaving = l.leaving || ctx.Err() != nil
+	return l.leaving
 }
 
 // giveUp leaves a connection whose messages could not be handled, to come back: for

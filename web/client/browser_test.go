@@ -129,13 +129,13 @@ func testReadme(t *testing.T, browser *browsertest.Browser) {
 func testShortPage(t *testing.T, browser *browsertest.Browser) {
 	s := newScript(t, map[string]string{"/{$}": "<!doctype html>" + pageOf(t, "../../README.md")})
 	page := browser.Open(t, s.URL)
-	page.Eval(`localStorage.setItem("token", "secret")`)
-	page.Do(chromedp.Reload())
 	first, err := s.accept("/socket") // without a token
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.expect(first, `{"connect":{},"data":{"token":null}}`)
+	page.Eval(`localStorage.setItem("token", "secret")`)
+	page.Do(chromedp.Reload())
 	c, err := s.accept("/socket")
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,10 @@
 // Types of queuerun.js.
 
-/** What may be sent: a string goes as a text, bytes as a binary frame, anything else as JSON. */
+/**
+ * What may be sent: a string goes as a text, bytes as a binary frame, anything else as JSON. What JSON does not have,
+ * anywhere in the value, is a TypeError: bytes, a Blob, a Map, an Error, a bigint, NaN. Members that are undefined or
+ * functions are left out, as by JSON.stringify.
+ */
 export type Sendable = string | ArrayBuffer | ArrayBufferView | object | number | boolean | null;
 
 /** What Authenticate of the server is given: a string as a text, anything else as JSON. */
@@ -29,11 +33,11 @@ export type State = "connecting" | "online" | "offline" | "closed";
 export interface ClientOptions {
   /** The server's endpoint: http, https, ws or wss, in a browser also relative to the page. Default: "/socket". */
   url?: string | URL;
-  /** Credentials, or a function that gets them anew for each connection. Default: none, the HTTP request says who this is. */
+  /** Credentials, or a function that gets them anew for each connection. What cannot be sent as JSON fails the attempt. Default: none, the HTTP request says who this is. */
   auth?: Credentials | Authenticate | undefined;
   /** The WebSocket to use. Default: the platform's. The package ws has one for Node before version 22. */
   WebSocket?: WebSocketConstructor;
-  /** Milliseconds from the start of an attempt until the server has accepted it, the authentication function included. Default: 15,000. */
+  /** Milliseconds from the start of an attempt until the server has accepted it, the authentication function included; Infinity: for ever. Default: 15,000. */
   connectTimeout?: number;
   /** Milliseconds that a request waits for its reply, unless it says otherwise. 0 or Infinity: for ever. Default: 30,000. */
   requestTimeout?: number;
@@ -135,7 +139,7 @@ export interface TopicEvent extends ClientEvent {
   readonly channel: string;
 }
 
-/** A message. Its position is remembered, and the message acknowledged, after the listeners have run. */
+/** A message. Its position is remembered, and the message acknowledged if there are any, after the listeners have run. */
 export interface MessageEvent<T = any> extends ClientEvent {
   readonly type: "message";
   /** What was sent: the value of JSON, a string, or a Uint8Array with a buffer of its own. */

@@ -13,8 +13,11 @@ const protocol = "queuerun.v1";
 // How long a server that limits its clients wants to be left alone.
 const limitedFor = 5_000;
 
-// The longest advice that is taken; a timer overflows at 2^31 ms.
+// The longest advice that is taken.
 const longestAdvice = 3_600_000;
+
+// A timer that is set for longer ends at once.
+const longestTimer = 2 ** 31 - 1;
 
 // The code with which a link is given up. After 1000 the server would take the user
 // for gone at once; after any other it waits for the next link.
@@ -61,9 +64,12 @@ export class TooBigError extends QueuerunError {}
 // ---------------------------------------------------------------- events
 
 const takeWork = Symbol("takeWork");
+const setTaken = Symbol("setTaken");
+const isTaken = Symbol("isTaken");
 
 class ClientEvent extends Event {
   #work = [];
+  #taken = false;
 
   constructor(type, fields) {
     super(type);
@@ -82,12 +88,17 @@ class ClientEvent extends Event {
     this.#work = null;
     return work;
   }
+
+  // A message is taken when a listener was called.
+  [setTaken]() { this.#taken = true; }
+  get [isTaken]() { return this.#taken; }
 }
 
 // ---------------------------------------------------------------- frames
 
 // encode returns the frame of a message and its size in bytes. A string goes as a
-// text, bytes go as they are, anything else as JSON.
+// text, bytes go as they are, anything else as JSON. It throws a TypeError for what
+// would not arrive.
 function encode(payload, id) {
   const bytes = bytesOf(payload);
   if (bytes) {
@@ -97,8 +108,7 @@ function encode(payload, id) {
     frame.set(bytes, header.length);
     return { frame, size: frame.length };
   }
-  const json = JSON.stringify(payload);
-  if (json === undefined) throw new TypeError(`a message cannot be of type ${typeof payload}`);
+  const json = jsonOf(payload, "a message");
   const kind = typeof payload === "string" ? "text" : "data";
   const frame = id === undefined ? `{"${kind}":${json}}` : `{"id":${id},"${kind}":${json}}`;
   return { frame, size: new TextEncoder().encode(frame).length };
@@ -106,7 +116,39 @@ function encode(payload, id) {
 
 function bytesOf(payload) {
   if (ArrayBuffer.isView(payload)) return new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength);
-  return payload instanceof ArrayBuffer ? new Uint8Array(payload) : null;
+  // One of another frame of the page is no instance of this one's ArrayBuffer.
+  return ["ArrayBuffer", "SharedArrayBuffer"].includes(kindOf(payload)) ? new Uint8Array(payload) : null;
+}
+
+// jsonOf returns the JSON of a value, for which JSON.stringify would put {} or null
+// without a word where it finds what JSON does not have.
+function jsonOf(value, what) {
+  const json = JSON.stringify(value, (key, part) => {
+    if (!arrives(part)) {
+      const where = key === "" ? what : `${what} with ${JSON.stringify(key)}`;
+      throw new TypeError(`${where} cannot be sent as JSON: ${kindOf(part)}`);
+    }
+    return part;
+  });
+  if (json === undefined) throw new TypeError(`${what} cannot be of type ${typeof value}`);
+  return json;
+}
+
+// arrives tells whether JSON has such a value. That members without a value are left
+// out is as everybody expects it.
+function arrives(value) {
+  if (typeof value === "bigint") return false;
+  if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return true;
+  if (ArrayBuffer.isView(value)) return false;
+  // A Blob, a Map, a Promise, an Error: what they hold is not in their members.
+  return Object.keys(value).length > 0 || ["Object", "Number", "String", "Boolean"].includes(kindOf(value));
+}
+
+// kindOf names what a value is: "Blob", "Map", "BigInt".
+function kindOf(value) {
+  if (typeof value === "number") return String(value);
+  return Object.prototype.toString.call(value).slice(8, -1);
 }
 
 // decode returns the header of a frame, whether it carries a payload, and which.
@@ -144,12 +186,13 @@ class Link {
   #on;
   #ended = false;
   #abort = new AbortController();
-  #heard = Date.now();
+  #heard = Date.now(); // the last frame, or the beginning of an attempt
+  #accepted = false;
   #patience;
   #timer = 0;
 
   // on.frame(link, decoded) is called for each frame, on.end(link, {code, reason,
-  // error}) at the end. Patience is how many milliseconds of silence end the link.
+  // error}) at the end. Patience is how many milliseconds the attempt may take.
   constructor(patience, on) {
     this.#patience = patience;
     this.#on = on;
@@ -161,13 +204,17 @@ class Link {
   heardSince(time) { return this.#heard > time; }
 
   // open connects and sends the first frame: hello(signal) resolves to a function that
-  // makes it, when the positions are what they will be.
+  // makes it, when the positions are what they will be, or to null if there is no use.
   async open(WebSocket, url, hello) {
     this.check();
     try {
       if (this.#ended) return;
       const greet = await hello(this.#abort.signal);
       if (this.#ended) return;
+      if (!greet) {
+        this.end(4401, "the server has refused these credentials, and there are no others");
+        return;
+      }
       const socket = (this.#socket = new WebSocket(url, protocol));
       socket.binaryType = "arraybuffer";
       let opened = false;
@@ -182,8 +229,9 @@ class Link {
         // Node 20 has no close event after an attempt that failed.
         if (!opened) this.end(1006, event.message ?? "");
       };
-    } catch (error) {
-      this.end(error instanceof ClosedError ? error.code : 1006, String(error?.message ?? error), error);
+    } catch (thrown) {
+      const error = thrown ?? new QueuerunError("the authentication function failed and did not say why");
+      this.end(1006, String(error.message ?? error), error);
     }
   }
 
@@ -191,7 +239,10 @@ class Link {
     if (this.live) this.#socket.send(frame);
   }
 
-  expect(patience) {
+  // accepted makes patience, from now on, that between two frames.
+  accepted(patience) {
+    this.#accepted = true;
+    this.#heard = Date.now();
     this.#patience = patience;
     this.check();
   }
@@ -204,9 +255,10 @@ class Link {
     const now = Date.now();
     this.#heard = Math.min(this.#heard, now); // the clock may have been set back
     const left = this.#heard + this.#patience - now;
-    if (left <= 0) this.end(1006, `nothing was heard for ${this.#patience} ms`);
+    const why = this.#accepted ? "nothing was heard for" : "not accepted within";
+    if (left <= 0) this.end(1006, `${why} ${this.#patience} ms`);
     else if (this.#socket?.readyState === 3) this.end(1006, ""); // while the page was frozen
-    else this.#timer = setTimeout(() => this.check(), left);
+    else this.#timer = setTimeout(() => this.check(), Math.min(left, longestTimer));
   }
 
   // end closes the connection. The code is for this side: browsers let only 1000 and
@@ -226,7 +278,7 @@ class Link {
   }
 
   #receive(raw) {
-    this.#heard = Date.now();
+    if (this.#accepted) this.#heard = Date.now();
     let decoded;
     try {
       decoded = decode(raw);
@@ -282,10 +334,10 @@ class Positions {
   #load() {
     try {
       const { user = null, at = {} } = JSON.parse(this.#storage?.getItem(this.#key) ?? "{}");
-      return { user, at: { ...at } };
-    } catch {
-      return { user: null, at: {} }; // not ours, or blocked
-    }
+      // A server would not accept a client that names a position that is none.
+      if (Object.values(at).every((position) => typeof position === "string")) return { user, at: { ...at } };
+    } catch {} // blocked, or not ours
+    return { user: null, at: {} };
   }
 
   #store() {
@@ -354,17 +406,20 @@ export class Client extends EventTarget {
   #maxMessage = Infinity;
   #positions;
   #work = null; // settles when the work on all messages so far has
+  #takers = new WeakMap(); // by the application's listener of messages
 
   // Coming back.
   #failures = 0; // in a row
+  #recalls = 0; // those of them after which the server wanted the client back soon
   #refusals = 0; // of credentials, in a row
   #credentials; // the last ones, as JSON
   #complaint = ""; // the last error of this link that belongs to no request
+  // Times of performance.now(), which goes on when the clock is set.
   #onlineAt = 0;
   #advice = 0; // of the server, for the time after this link
   #notBefore = 0; // until then the server wants to be left alone
   #timer = 0;
-  #networkLostAt = 0;
+  #networkLostAt = 0; // of Date.now()
   #page = null; // AbortController of what is listened to in the page
 
   // Going out.
@@ -377,6 +432,11 @@ export class Client extends EventTarget {
   #pace = null;
   #flushTimer = 0;
   #beatTimer = 0;
+  // A server that has other things to send sends no heartbeats, and hears none back. It
+  // may take the client for dead after heartbeat and timeout. Its next frame comes within
+  // heartbeat, so the client says something with each frame after half a timeout.
+  #silence = Infinity;
+  #spokeAt = 0;
 
   constructor(options = {}) {
     super();
@@ -406,7 +466,7 @@ export class Client extends EventTarget {
 
   connect() {
     if (this.#state !== "closed") return this;
-    this.#failures = this.#refusals = 0;
+    this.#failures = this.#recalls = this.#refusals = 0;
     this.#watchPage();
     this.#dial();
     return this;
@@ -447,14 +507,43 @@ export class Client extends EventTarget {
       const abort = () => settle(reject, signal.reason);
       const request = { sent: false, resolve: (value) => settle(resolve, value), reject: (error) => settle(reject, error) };
       message.request = request;
-      this.#write(message);
       this.#requests.set(id, request);
       signal?.addEventListener("abort", abort);
-      if (timeout > 0 && timeout < 2 ** 31) {
+      if (timeout > 0 && timeout <= longestTimer) {
         const late = () => settle(reject, new TimeoutError(`no reply came within ${timeout} ms`, { sent: request.sent }));
         timer = setTimeout(late, timeout);
       }
+      try {
+        this.#write(message); // in which a listener may close the client
+      } catch (error) {
+        settle(reject, error);
+      }
     });
+  }
+
+  // -------------------------------------------------------------- listeners
+
+  // An EventTarget does not tell whether somebody listens. So a listener of messages
+  // is wrapped in one that says so to the message.
+  addEventListener(type, listener, options) {
+    super.addEventListener(type, type === "message" ? this.#taker(listener) : listener, options);
+  }
+
+  removeEventListener(type, listener, options) {
+    super.removeEventListener(type, (type === "message" && this.#takers.get(listener)) || listener, options);
+  }
+
+  #taker(listener) {
+    if (typeof listener !== "function" && (typeof listener !== "object" || listener === null)) return listener;
+    let taker = this.#takers.get(listener);
+    if (!taker) {
+      taker = (event) => {
+        event[setTaken]?.(); // the application may dispatch messages of its own
+        return typeof listener === "function" ? listener.call(this, event) : listener.handleEvent(event);
+      };
+      this.#takers.set(listener, taker);
+    }
+    return taker;
   }
 
   // -------------------------------------------------------------- going out
@@ -484,6 +573,7 @@ export class Client extends EventTarget {
     if (request) request.sent = true;
     clearTimeout(this.#beatTimer); // this is a sign of life as well
     this.#pace.take();
+    this.#spokeAt = performance.now();
     this.#link.send(frame);
   }
 
@@ -536,7 +626,13 @@ export class Client extends EventTarget {
 
   // -------------------------------------------------------------- coming in
 
-  #receive(link, { header, filled, payload }) {
+  #receive(link, frame) {
+    this.#handle(link, frame);
+    const online = this.#link === link && this.#online; // a listener may have ended it
+    if (online && performance.now() - this.#spokeAt >= this.#silence) this.#beat(link);
+  }
+
+  #handle(link, { header, filled, payload }) {
     if (header.id !== undefined) this.#reply(header, payload);
     else if (filled) this.#message(header, payload);
     else if (header.connected) this.#accepted(link, header.connected);
@@ -557,6 +653,7 @@ export class Client extends EventTarget {
       return;
     }
     this.#pace?.take();
+    this.#spokeAt = performance.now();
     link.send("{}");
   }
 
@@ -569,10 +666,11 @@ export class Client extends EventTarget {
   #message({ on = "", at, ack }, data) {
     // Before a listener may forget the positions. No link names them until all have run.
     const keep = at === undefined ? null : this.#positions.move((positions) => (positions.at[on] = at));
-    const work = this.#emit("message", { channel: on, topic: topicOf(on), data, ephemeral: at === undefined });
+    const event = new ClientEvent("message", { channel: on, topic: topicOf(on), data, ephemeral: at === undefined });
+    const work = this.#dispatch(event);
     this.#after(work, () => {
       keep?.();
-      if (ack !== undefined) this.#acknowledge(ack);
+      if (ack !== undefined && event[isTaken]) this.#acknowledge(ack); // the application has it
     });
   }
 
@@ -582,11 +680,13 @@ export class Client extends EventTarget {
       [recovered, lost] = [false, named]; // what the page has belongs to somebody else
     }
     lost = recovered === false ? lost ?? named : [];
-    link.expect(heartbeat + timeout || defaultPatience);
+    link.accepted(heartbeat + timeout || defaultPatience);
+    this.#spokeAt = performance.now();
+    this.#silence = Math.min(heartbeat, timeout / 2) || Infinity;
     this.#connection = connection;
     this.#maxMessage = maxMessage ?? Infinity;
     this.#refusals = 0;
-    this.#onlineAt = Date.now();
+    this.#onlineAt = performance.now();
     const keep = this.#positions.move((positions) => Object.assign(positions, { user, at: { ...at } }));
     const moves = this.#moveTopics(Object.keys(at).filter(topicOf));
     this.#pace = new Pace(maxRate, maxBurst);
@@ -655,7 +755,10 @@ export class Client extends EventTarget {
 
   // emit dispatches an event, and returns the work that its listeners have announced.
   #emit(type, fields) {
-    const event = new ClientEvent(type, fields);
+    return this.#dispatch(new ClientEvent(type, fields));
+  }
+
+  #dispatch(event) {
     this.dispatchEvent(event);
     return event[takeWork]();
   }
@@ -675,21 +778,21 @@ export class Client extends EventTarget {
     link.open(WebSocket, url, (signal) => this.#hello(signal));
   }
 
-  // hello gets the credentials for a link, and returns what makes its first frame.
+  // hello gets the credentials for a link, and returns what makes its first frame, or
+  // null if there are none but those that were refused.
   async #hello(signal) {
     const { auth } = this.#options;
     const refused = this.#refusals > 0;
     const credentials = typeof auth === "function" ? await auth({ signal, refused }) : auth;
-    const json = JSON.stringify(credentials);
-    if (refused && json !== undefined && json === this.#credentials) {
-      throw new ClosedError("the server has refused these credentials, and there are no others", { code: 4401 });
-    }
+    if (signal.aborted) return null; // what the next link has been given is not to be mixed up
+    const json = credentials === undefined ? undefined : jsonOf(credentials, "a credential");
+    if (refused && json !== undefined && json === this.#credentials) return null;
     this.#credentials = json;
+    const kind = typeof credentials === "string" ? "text" : "data";
     return () => {
       const { at } = this.#positions;
-      const frame = { connect: Object.keys(at).length > 0 ? { at } : {} };
-      if (credentials !== undefined) frame[typeof credentials === "string" ? "text" : "data"] = credentials;
-      return JSON.stringify(frame);
+      const connect = JSON.stringify(Object.keys(at).length > 0 ? { at } : {});
+      return json === undefined ? `{"connect":${connect}}` : `{"connect":${connect},"${kind}":${json}}`;
     };
   }
 
@@ -703,15 +806,19 @@ export class Client extends EventTarget {
       this.#shut(code, reason);
       return;
     }
-    if (this.#onlineAt > 0 && Date.now() - this.#onlineAt >= this.#options.backoff.stable) this.#failures = 0;
+    if (this.#onlineAt > 0 && performance.now() - this.#onlineAt >= this.#options.backoff.stable) {
+      this.#failures = this.#recalls = 0;
+    }
     const imposed = Math.max(this.#advice, code >= 4100 && code < 4200 ? limitedFor : 0);
-    const soon = imposed > 0 || (code >= 4000 && code < 4100);
-    const wait = Math.round(imposed + this.#jitter(soon ? 0 : this.#failures));
+    // Who is wanted back soon need not be patient because others were away before, but
+    // grows patient with a server that says it again and again.
+    const soon = this.#advice > 0 || (code >= 4000 && code < 4100);
+    const wait = Math.round(imposed + this.#jitter(soon ? this.#recalls++ : this.#failures));
     this.#failures++;
-    this.#notBefore = Date.now() + imposed;
+    this.#notBefore = performance.now() + imposed;
     this.#dialIn(wait);
     this.#enter("offline", { code, reason, retryAt: Date.now() + wait });
-    if (error) this.#fail(error);
+    if (error !== undefined) this.#fail(error);
   }
 
   // mayReturn says whether another attempt may go better than the one that ended
@@ -730,7 +837,7 @@ export class Client extends EventTarget {
 
   #dialIn(milliseconds) {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#dial(), milliseconds);
+    this.#timer = setTimeout(() => this.#dial(), Math.min(milliseconds, longestTimer));
   }
 
   // shut ends it all, until connect is called.
@@ -794,6 +901,6 @@ export class Client extends EventTarget {
   // attempt, except for what the server asked for.
   #wake() {
     this.#link?.check();
-    if (this.#state === "offline") this.#dialIn(Math.max(0, this.#notBefore - Date.now()));
+    if (this.#state === "offline") this.#dialIn(Math.max(0, this.#notBefore - performance.now()));
   }
 }

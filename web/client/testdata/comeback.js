@@ -48,7 +48,7 @@ test("each close code says when to come back", async (t) => {
   for (const [code, want] of [
     [1001, 2000], [1011, 2000], [1012, 2000], [1013, 2000], [4200, 2000],
     [4000, 1000], [4001, 1000], [4099, 1000],
-    [4100, 6000], [4101, 6000], [4199, 6000],
+    [4100, 7000], [4101, 7000], [4199, 7000],
   ]) {
     const client = t.client({ backoff: unhurried });
     await t.refuse(503);
@@ -58,6 +58,22 @@ test("each close code says when to come back", async (t) => {
     const server = await t.welcome();
     near(await nextWait(client, () => server.close(code, "why")), want, `the wait after ${code}`);
     equal([of(client, "state").at(-1).code, of(client, "state").at(-1).reason], [code, "why"]);
+    client.close();
+  }
+});
+
+test("a server that ends every connection at once is left alone for longer each time", async (t) => {
+  t.chance(1);
+  for (const [code, imposed, advice] of [[1006, 0], [4000, 0], [4001, 0], [4099, 0], [4101, 5000], [1012, 60, 60]]) {
+    const client = t.client({ backoff: unhurried });
+    for (const step of [1000, 2000, 4000, 6000]) {
+      client.reconnect();
+      const server = await t.welcome();
+      await until("it is online", () => client.state === "online");
+      if (advice) await server.send({ reconnect: { after: advice } });
+      const end = () => (code === 1006 ? server.cut() : server.close(code));
+      near(await nextWait(client, end), imposed + step, `the wait after ${code}`);
+    }
     client.close();
   }
 });

@@ -84,6 +84,51 @@ test("a function that cannot get credentials is asked again", async (t) => {
   equal(await t.attempts(), 1);
 });
 
+test("whatever a function fails with, it is told and asked again", async (t) => {
+  const closed = new ClosedError("of another client", { code: 1000 });
+  for (const reason of [undefined, null, "", "no network", closed]) {
+    let calls = 0;
+    const auth = async () => {
+      if (++calls === 1) throw reason;
+      return "secret";
+    };
+    const { client } = await t.online({ auth });
+    await until("it is online", () => client.state === "online");
+    const errors = of(client, "error").map(({ error }) => error);
+    equal(errors.length, 1, `errors for ${reason}`);
+    ok(errors[0] === (reason ?? errors[0]) && errors[0] !== undefined && errors[0] !== null, `${reason} is told`);
+    client.close();
+  }
+});
+
+test("credentials that JSON does not have are an error, not none", async (t) => {
+  let calls = 0;
+  const odd = [() => "secret", 1n, new Uint8Array([1]), new Blob(["x"])];
+  const { client, server } = await t.online({ auth: () => odd[calls++] ?? "secret" });
+  equal(server.hello, { connect: {}, text: "secret" });
+  await until("it is online", () => client.state === "online");
+  equal(of(client, "error").map(({ error }) => error.name), odd.map(() => "TypeError"));
+});
+
+test("credentials that come too late are not those that were refused", async (t) => {
+  const calls = [];
+  const auth = () => new Promise((resolve) => calls.push(resolve));
+  const client = t.client({ auth }).connect();
+  await until("it is asked", () => calls.length === 1);
+  client.reconnect();
+  await until("it is asked again", () => calls.length === 2);
+  calls[1]("stale");
+  const server = await t.accept();
+  equal((await server.receive()).text, "stale");
+  await server.close(4401);
+  await until("it is asked for others", () => calls.length === 3);
+  calls[0]("fresh");
+  await sleep(5);
+  calls[2]("fresh");
+  equal((await t.welcome()).hello.text, "fresh");
+  await until("it is online", () => client.state === "online");
+});
+
 test("a function that hangs is told to stop, and what it says then is nobody's business", async (t) => {
   const calls = [];
   const auth = ({ signal }) => new Promise((resolve) => calls.push({ signal, resolve }));

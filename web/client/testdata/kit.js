@@ -41,13 +41,14 @@ class Test {
   get WebSocket() { return environment.WebSocket; }
 
   // client returns a client of this endpoint that has not begun to connect. Its log
-  // has all its events, as [type, fields], its waits how long it went offline for.
-  client(options = {}) {
+  // has all its events of these types, as [type, fields], its waits how long it went
+  // offline for.
+  client(options = {}, types = ["state", "connected", "lost", "joined", "left", "message", "error"]) {
     const client = new Client({ url: this.url, WebSocket: environment.WebSocket, backoff: { base: 1, max: 1 }, ...options });
     client.log = [];
     client.waits = [];
     client.addEventListener("state", ({ retryAt }) => retryAt && client.waits.push(retryAt - Date.now()));
-    for (const type of ["state", "connected", "lost", "joined", "left", "message", "error"]) {
+    for (const type of types) {
       client.addEventListener(type, (event) => {
         const { isTrusted, ...fields } = event; // in browsers it is the event's own
         client.log.push([type, fields]);

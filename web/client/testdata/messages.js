@@ -1,5 +1,5 @@
 import { QueuerunError } from "../queuerun.js";
-import { equal, of, ok, received, sleep, test, thrown, uncaught, until } from "./kit.js";
+import { equal, of, ok, received, rejected, sleep, test, thrown, uncaught, until } from "./kit.js";
 
 test("messages of every kind and channel, in order", async (t) => {
   const { client, server } = await t.online();
@@ -45,9 +45,89 @@ test("what is sent, of every kind", async (t) => {
     { header: {}, bytes: [2, 3] },
     { text: "" },
   ]) equal(await server.receive(), want);
-  thrown(() => client.send(undefined), TypeError);
-  thrown(() => client.send(() => {}), TypeError);
-  thrown(() => client.send(1n), TypeError);
+});
+
+test("bytes of another part of the page are bytes, too", async (t) => {
+  const { client, server } = await t.online();
+  await until("it is online", () => client.state === "online");
+  const buffer = await foreignBuffer();
+  ok(!(buffer instanceof ArrayBuffer), "it is another's ArrayBuffer");
+  client.send(buffer);
+  equal(await server.receive(), { header: {}, bytes: [1, 2] });
+});
+
+// foreignBuffer returns the bytes 1 and 2 as somebody has them who has other globals.
+async function foreignBuffer() {
+  const code = "new Uint8Array([1, 2]).buffer";
+  if (!globalThis.document) return (await import("node:vm")).runInNewContext(code);
+  const frame = document.body.appendChild(document.createElement("iframe"));
+  return frame.contentWindow.eval(code);
+}
+
+test("what would not arrive is refused, by name", async (t) => {
+  const { client, server } = await t.online();
+  await until("it is online", () => client.state === "online");
+  const cycle = {};
+  cycle.cycle = cycle;
+  for (const [value, name] of [
+    [undefined, "undefined"], [() => {}, "function"], [Symbol("s"), "symbol"], [1n, "BigInt"], [NaN, "NaN"], [-Infinity, "-Infinity"],
+    [new Blob(["x"]), "Blob"], [new Map([[1, 2]]), "Map"], [new Set([1]), "Set"], [Promise.resolve(), "Promise"], [new Error("x"), "Error"],
+    [{ file: new Blob(["x"]) }, '"file"'], [{ deep: [{ n: 1n }] }, '"n"'], [{ bytes: new Uint8Array([1]) }, '"bytes"'],
+    [{ bytes: new ArrayBuffer(1) }, '"bytes"'], [[NaN], '"0"'], [cycle, "circular"],
+  ]) {
+    const { message } = thrown(() => client.send(value), TypeError);
+    ok(message.includes(name), `"${message}" names ${name}`);
+    await rejected(client.request(value), TypeError);
+  }
+  // What JSON leaves out, and what says itself how it is written, is nobody's error.
+  client.send({ a: undefined, f() {}, date: new Date(0), url: new URL("http://a/"), none: Object.create(null), list: [] });
+  equal(await server.receive(), { data: { date: "1970-01-01T00:00:00.000Z", url: "http://a/", none: {}, list: [] } });
+  equal(client.buffered, 0);
+});
+
+test("a message that nobody takes is not acknowledged", async (t) => {
+  const client = t.client({}, []).connect();
+  const server = await t.welcome();
+  let last = 0;
+  const send = (number) => server.send({ at: `u${number}`, ack: `${number}`, data: number });
+  const passed = async () => {
+    await server.send({ joined: `#${++last}`, at: "r" });
+    await until("it has come", () => client.topics.includes(`${last}`));
+  };
+  const seen = [];
+  const listener = ({ data }) => seen.push(data);
+  await send(1);
+  await passed();
+  client.addEventListener("message", listener);
+  client.addEventListener("message", listener);
+  await send(2);
+  equal(await server.receive(), { ack: "2" });
+  client.addEventListener("message", listener, true);
+  client.removeEventListener("message", listener);
+  await send(3);
+  equal(await server.receive(), { ack: "3" });
+  client.removeEventListener("message", listener, { capture: true });
+  await send(4);
+  await passed();
+  client.addEventListener("message", { handleEvent: listener }, { once: true });
+  await send(5);
+  equal(await server.receive(), { ack: "5" });
+  await send(6);
+  await passed();
+  const abort = new AbortController();
+  client.addEventListener("message", function ({ data }) { seen.push(this === client && data); }, { signal: abort.signal });
+  await send(7);
+  equal(await server.receive(), { ack: "7" });
+  abort.abort();
+  client.addEventListener("message", null);
+  await send(8);
+  await passed();
+  client.send("nothing before this");
+  equal(await server.receive(), { text: "nothing before this" });
+  equal(seen, [2, 3, 5, 7]);
+  // It has gone by all the same.
+  await server.cut();
+  equal((await t.welcome({ recovered: true })).hello.connect.at[""], "u8");
 });
 
 test("a message is acknowledged after its listeners have run", async (t) => {

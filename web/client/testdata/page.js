@@ -39,6 +39,22 @@ test("what the server asked for is waited for all the same", async (t) => {
   ok(Date.now() - start >= 98, "the advice was kept");
 });
 
+test("a clock that is set back makes no wait longer", async (t) => {
+  const { client, server } = await t.online({ backoff: { base: 1 } });
+  await until("it is online", () => client.state === "online");
+  await server.send({ reconnect: { after: 100 } });
+  await server.close(1012);
+  await until("it is offline", () => client.state === "offline");
+  const now = Date.now;
+  try {
+    Date.now = () => now() - day;
+    dispatchEvent(new Event("online"));
+  } finally {
+    Date.now = now;
+  }
+  await t.welcome({ recovered: true });
+});
+
 test("a link that was silent since the network went is replaced, a living one is kept", async (t) => {
   const { client, server } = await t.online({ backoff: patient });
   await until("it is online", () => client.state === "online");

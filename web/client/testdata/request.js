@@ -122,3 +122,14 @@ test("requests of a client that is closed", async (t) => {
   equal((await rejected(waiting, ClosedError)).code, 1000);
   await rejected(client.request(undefined), TypeError);
 });
+
+test("a request of a client that is closed while it is written", async (t) => {
+  const client = t.client().connect();
+  client.addEventListener("error", () => client.close());
+  for (let i = 0; i < 6; i++) client.send(i);
+  client.send("x".repeat(100)); // too big, and behind what the server limits
+  await t.welcome({ maxMessage: 60, maxRate: 50, maxBurst: 5 });
+  await until("it is online", () => client.state === "online");
+  for (const end = performance.now() + 200; performance.now() < end; ); // no timer runs
+  equal((await rejected(client.request("last", { timeout: 0 }), ClosedError)).code, 1000);
+});

@@ -231,6 +231,13 @@ test("a storage that is broken does not break the client", async (t) => {
   odd.setItem("here", "not JSON");
   const { server } = await t.online({ storage: odd, storageKey: "here" });
   equal(server.hello, { connect: {} });
+  // A server takes none of these for a client's, and would end it for good.
+  for (const item of ["null", "7", '{"at":7}', '{"at":{"":7}}', '{"at":["u1",2]}', '{"at":null}']) {
+    odd.setItem("here", item);
+    const { client, server } = await t.online({ storage: odd, storageKey: "here" });
+    equal(server.hello, { connect: {} }, item);
+    client.close();
+  }
 
   const full = store();
   const { client: second, server: its } = await t.online({ storage: full, storageKey: "here" });
