@@ -12,8 +12,8 @@
 // A channel is what has an order of its own: the messages of one user, of one
 // topic, or to everybody. Send is one atomic step on the keys of the channel: it
 // gives the message the next sequence number, appends it to the channel's log, a
-// short and expiring stream, and reads the directory: which servers hold
-// connections of the channel. Each of these has an inbox, another stream, to which
+// short list that expires, and reads the directory: which servers hold
+// connections of the channel. Each of these has an inbox, a stream, to which
 // one entry is added, with the sequence and that of the message before. On a Redis
 // Cluster that is a second trip. A server reads its own inbox, and no other, and
 // writes to the connections. Sends that overlap in a process share their trips.

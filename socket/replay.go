@@ -3,13 +3,10 @@ package socket
 import (
 	"cmp"
 	"context"
+	_ "embed"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // point is how far something is in a channel: the sequences of the newest message
@@ -46,24 +43,31 @@ func (h *hub) replay(ctx context.Context, ch channel, from point, upTo uint64) (
 	}
 }
 
+//go:embed lua/replay.lua
+var replaySource string
+
+var replayScript = newScript(replaySource)
+
 func (h *hub) readPage(ctx context.Context, ch channel, from point, upTo uint64) (page, error) {
-	pipe := h.leases.redis.TxPipeline()
-	state := pipe.Get(ctx, h.keys.state(ch))
-	log := pipe.XRangeN(ctx, h.keys.log(ch), "("+strconv.FormatUint(from.logged, 10)+"-0", "+", replayPage)
-	latest := pipe.HGetAll(ctx, h.keys.latest(ch))
-	if _, err := pipe.Exec(ctx); err != nil && err != redis.Nil {
+	keys := []string{h.keys.state(ch), h.keys.log(ch), h.keys.latest(ch)}
+	reply, err := replayScript.Run(ctx, h.leases.redis, keys, string(appendSequence(nil, from.logged)), replayPage).Slice()
+	if err != nil {
 		return page{}, fmt.Errorf("read the log of %s: %w", ch, err)
 	}
-	newest, err := parseState(state.Val())
+	k, err := parseKept(reply)
+	if err != nil {
+		return page{}, fmt.Errorf("read the log of %s: %w", ch, err)
+	}
+	newest, err := parseState(k.state)
 	if err != nil {
 		return page{}, fmt.Errorf("log of %s: %w", ch, err)
 	}
-	p := page{complete: from.seq <= newest.seq && upTo <= newest.seq, to: newest.point}
+	p := page{complete: from.seq <= newest.seq && upTo <= newest.seq, to: newest.point, more: k.more}
 	chain := from.logged
-	for _, m := range log.Val() {
-		d, err := parseLogged(ch, m)
+	for _, entry := range k.log {
+		d, err := parseDelivery(ch, entry)
 		if err != nil {
-			return page{}, fmt.Errorf("log of %s, entry %s: %w", ch, m.ID, err)
+			return page{}, fmt.Errorf("log of %s: %w", ch, err)
 		}
 		p.complete = p.complete && d.at.logged == chain
 		chain = d.at.seq
@@ -71,12 +75,46 @@ func (h *hub) readPage(ctx context.Context, ch channel, from point, upTo uint64)
 			p.messages = append(p.messages, d)
 		}
 	}
-	if p.more = len(log.Val()) == replayPage; p.more {
+	if p.more {
 		p.to = point{max(from.seq, chain), chain}
 	} else {
 		p.complete = p.complete && chain == newest.logged
 	}
-	return p, p.merge(ch, latest.Val(), from, newest.latest)
+	return p, p.merge(ch, k.latest, from, newest.latest)
+}
+
+// kept is what Redis has of a channel, as replay.lua returns it.
+type kept struct {
+	state  string
+	log    []string
+	more   bool // the log goes on
+	latest map[string]string
+}
+
+func parseKept(reply []any) (k kept, err error) {
+	if len(reply) != 4 {
+		return k, fmt.Errorf("unexpected reply %v", reply)
+	}
+	k.state, _ = reply[0].(string)
+	k.log = texts(reply[1])
+	k.more = reply[2] == int64(1)
+	latest := texts(reply[3])
+	k.latest = make(map[string]string, len(latest)/2)
+	for pair := range slices.Chunk(latest, 2) {
+		if len(pair) == 2 {
+			k.latest[pair[0]] = pair[1]
+		}
+	}
+	return k, nil
+}
+
+func texts(reply any) []string {
+	words, _ := reply.([]any)
+	all := make([]string, len(words))
+	for i, word := range words {
+		all[i], _ = word.(string)
+	}
+	return all
 }
 
 // merge adds the values of Latest that belong on the page.
@@ -93,7 +131,7 @@ func (p *page) merge(ch channel, values map[string]string, from point, newest ui
 			p.complete = p.complete && dropped <= from.seq
 			continue
 		}
-		d, err := parseLatest(ch, value)
+		d, err := parseDelivery(ch, value)
 		if err != nil {
 			return fmt.Errorf("latest of %s, key %q: %w", ch, key, err)
 		}
@@ -140,35 +178,16 @@ func parseState(text string) (s state, err error) {
 	return s, nil
 }
 
-// parseLogged reads an entry of a channel's log.
-func parseLogged(ch channel, m redis.XMessage) (delivery, error) {
-	d := delivery{channel: ch}
-	id, _, _ := strings.Cut(m.ID, "-")
-	previous, logged, ok := strings.Cut(text(m.Values, "q"), " ")
-	if !ok {
-		logged = previous
+// parseDelivery reads what append.lua keeps of a message.
+func parseDelivery(ch channel, entry string) (d delivery, err error) {
+	d.channel = ch
+	r := entryReader{rest: entry}
+	d.at = position{r.sequence(), r.sequence(), r.sequence()}
+	if r.err != nil {
+		return d, r.err
 	}
-	return d, d.read(id, previous, logged, text(m.Values, "m"))
-}
-
-// parseLatest reads "<sequence> <previous> <logged> <record>".
-func parseLatest(ch channel, value string) (delivery, error) {
-	d := delivery{channel: ch}
-	words := strings.SplitN(value, " ", 4)
-	if len(words) != 4 {
-		return d, fmt.Errorf("a value of %d words", len(words))
-	}
-	return d, d.read(words[0], words[1], words[2], words[3])
-}
-
-func (d *delivery) read(seq, previous, logged, stored string) (err error) {
-	for i, to := range []*uint64{&d.at.seq, &d.at.previous, &d.at.logged} {
-		if *to, err = parseSequence([]string{seq, previous, logged}[i]); err != nil {
-			return err
-		}
-	}
-	d.record, err = parseStored(stored)
-	return err
+	d.record, err = parseStored(r.rest)
+	return d, err
 }
 
 func text(values map[string]any, field string) string {

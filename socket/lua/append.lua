@@ -16,6 +16,12 @@
 -- channel's order but not in its log: a newer one with the same key takes the place
 -- of an older one.
 --
+-- What is kept of a message, in the log and in the hash of Latest, is its sequence,
+-- the previous one and the previous one in the log, of 16 digits each, and the
+-- message. The log is a list: appending to a stream costs half as much again here,
+-- and twice as much when old messages have to go. These go some at a time, so a log
+-- may hold up to spare more than it keeps; its readers pass over them.
+--
 -- What costs most here is every word that Redis hands over and every string that is
 -- made, so there are few of them: the keys of a channel's log and of its hash of
 -- Latest, which are in the slot of its state, are made of the key of that.
@@ -35,8 +41,8 @@ local call, pcall, sub, format = redis.call, redis.pcall, string.sub, string.for
 local t = call('TIME')
 local now = t[1] * 1000000 + t[2]
 local nowText = format('%016.0f', now)
-local nowID = nowText .. '-0'
 local none = '0000000000000000'
+local spare = 16
 local absent, before, behind, limit = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 
 -- Where a channel's name begins in the key of its state: behind the brace, as a
@@ -88,19 +94,15 @@ local function latestOf(key) return sub(key, 1, -6) .. 'latest' end
 local function find(key, logged, o, message)
   if o.key ~= '' then
     local value = call('HGET', latestOf(key), o.key) or ''
-    if sub(value, 52) == message then return sub(value, 1, 16), sub(value, 18, 33), sub(value, 35, 50) end
+    if sub(value, 49) == message then return sub(value, 1, 16), sub(value, 17, 32), sub(value, 33, 48) end
     return nil
   end
-  local entries = call('XRANGE', logOf(key), '-', '+')
+  local entries = call('LRANGE', logOf(key), 0, -1)
   for _, entry in ipairs(entries) do
-    local f = entry[2]
-    if f[4] == message then
-      local last, before = string.match(f[2], '^(%d+) ?(%d*)$')
-      return format('%016.0f', tonumber(string.match(entry[1], '^%d+'))), last, before == '' and last or before
-    end
+    if sub(entry, 49) == message then return sub(entry, 1, 16), sub(entry, 17, 32), sub(entry, 33, 48) end
   end
   local gone = logged -- the newest message that the log has lost
-  if entries[1] then gone = string.match(entries[1][2][2], '%d+$') end
+  if entries[1] then gone = sub(entries[1], 33, 48) end
   if tonumber(gone) > now - 60000000 then return 'UNCERTAIN' end
   return nil
 end
@@ -135,32 +137,29 @@ end
 -- nil and what is wrong.
 --
 -- What is kept expires when the state says so. That is to be told when it changes,
--- and of a log or a hash that may be new: a log is only behind a message of Latest.
+-- and of a log or a hash that may be new.
 local function store(key, last, logged, e, o, message)
-  local seq, id = nowText, nowID
-  if last >= nowText then
-    seq = format('%016.0f', tonumber(last) + 1)
-    id = seq .. '-0'
-  end
+  local seq = nowText
+  if last >= nowText then seq = format('%016.0f', tonumber(last) + 1) end
   local kept, tail, longer = e.kept, e.text, false
   if kept ~= o.kept or e.till < o.least then
     kept, tail, longer = keep(e, o)
     tail = e.newest .. tail
   end
-  local log, done = logOf(key), nil
+  local log, entry, done = logOf(key), seq .. last .. logged .. message, nil
   local expire, expireLatest = longer, longer and e.newest ~= none
   if o.key == '' then
-    local previous = last
-    if last ~= logged then previous, expire = last .. ' ' .. logged, true end
-    done = pcall('XADD', log, 'MAXLEN', kept, id, 'q', previous, 'm', message)
+    done = pcall('RPUSH', log, entry)
+    if done == 1 then expire = true end
     logged = seq
   else
     local latest = latestOf(key)
-    done = pcall('HSET', latest, o.key, seq .. ' ' .. last .. ' ' .. logged .. ' ' .. message)
+    done = pcall('HSET', latest, o.key, entry)
     if type(done) == 'number' then makeRoom(latest, tonumber(kept)) end
     tail, expireLatest = seq .. sub(tail, 17), true
   end
   if type(done) == 'table' then return nil, done.err end
+  if o.key == '' and done > kept + spare then call('LTRIM', log, -kept, -1) end
   local new = '1' .. seq .. logged .. tail
   if expire then call('PEXPIRE', log, left(new)) end
   if expireLatest then call('PEXPIRE', latestOf(key), left(new)) end
