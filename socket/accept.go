@@ -162,7 +162,7 @@ func (h *hub) allowed(r *http.Request) bool {
 func refuseError(w http.ResponseWriter, err error) {
 	var rejection *Rejection
 	if errors.As(err, &rejection) {
-		refuse(w, rejection.Status, rejection.Reason)
+		refuse(w, rejection.Status, reasonFor(err))
 		return
 	}
 	refuse(w, http.StatusUnauthorized, reasonFor(err))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"runtime/debug"
 )
 
@@ -43,11 +44,28 @@ func (h *hub) call(ctx context.Context, handle func(context.Context) error, tell
 	return handle(ctx)
 }
 
-// reasonFor is what a client is told of an error.
-func reasonFor(err error) string {
+// noReason is what a client is told of an error that has no text: an empty one
+// would mean that there was none.
+const noReason = "unspecified error"
+
+// reasonFor is what a client is told of an error. It is never empty.
+func reasonFor(err error) (reason string) {
+	defer func() {
+		if recover() != nil { // a nil pointer in the error, mostly
+			reason = errPanic.Error()
+		}
+	}()
 	var rejection *Rejection
 	if errors.As(err, &rejection) {
-		return rejection.Reason
+		reason = rejection.Reason
+		if reason == "" {
+			reason = http.StatusText(rejection.Status)
+		}
+	} else {
+		reason = err.Error()
 	}
-	return err.Error()
+	if reason == "" {
+		reason = noReason
+	}
+	return reason
 }

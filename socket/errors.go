@@ -32,7 +32,7 @@ var (
 type Rejection struct {
 	// Status is the HTTP status of the answer.
 	Status int
-	// Reason is the answer's {"error": …}.
+	// Reason is the answer's {"error": …}; when it is empty, the status' own text is.
 	Reason string
 }
 
