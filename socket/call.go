@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +42,10 @@ func (h *hub) call(ctx context.Context, handle func(context.Context) error, tell
 			err = timedOut
 		}
 	}()
-	return handle(ctx)
+	if err = handle(ctx); err != nil {
+		_ = err.Error() // that of a nil pointer panics, and here it does no harm
+	}
+	return err
 }
 
 // noReason is what a client is told of an error that has no text: an empty one
@@ -49,23 +53,11 @@ func (h *hub) call(ctx context.Context, handle func(context.Context) error, tell
 const noReason = "unspecified error"
 
 // reasonFor is what a client is told of an error. It is never empty.
-func reasonFor(err error) (reason string) {
-	defer func() {
-		if recover() != nil { // a nil pointer in the error, mostly
-			reason = errPanic.Error()
-		}
-	}()
+func reasonFor(err error) string {
+	reason := err.Error()
 	var rejection *Rejection
 	if errors.As(err, &rejection) {
-		reason = rejection.Reason
-		if reason == "" {
-			reason = http.StatusText(rejection.Status)
-		}
-	} else {
-		reason = err.Error()
+		reason = cmp.Or(rejection.Reason, http.StatusText(rejection.Status))
 	}
-	if reason == "" {
-		reason = noReason
-	}
-	return reason
+	return cmp.Or(reason, noReason)
 }

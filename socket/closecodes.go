@@ -24,7 +24,8 @@ const (
 	CloseTooBig = websocket.CloseMessageTooBig // 1009
 	// CloseRestart: the server is stopping. Come back, to another one.
 	CloseRestart = websocket.CloseServiceRestart // 1012
-	// CloseTryLater: Redis could not be reached. Come back in a while.
+	// CloseTryLater: Redis could not be reached, or Authenticate could not decide.
+	// Come back in a while.
 	CloseTryLater = websocket.CloseTryAgainLater // 1013
 	// CloseMissed: some messages could not be delivered and are gone from the
 	// retention. Come back, and ask the application for the current state.
@@ -38,7 +39,8 @@ const (
 	CloseTooMany = 4101
 	// CloseProtocol: what the client sent is not the protocol that it asked for.
 	CloseProtocol = 4400
-	// CloseUnauthorized: Authenticate refused. Come back with other credentials.
+	// CloseUnauthorized: Authenticate refused; Handlers.Authenticate says which errors
+	// mean that. Come back with other credentials.
 	CloseUnauthorized = 4401
 	// CloseAuthTimeout: the client did not authenticate within
 	// Server.AuthTimeout.
