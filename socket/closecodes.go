@@ -37,12 +37,12 @@ const (
 	CloseTooFast = 4100
 	// CloseTooMany: the user has Server.MaxPerUser connections already.
 	CloseTooMany = 4101
+	// CloseAuthTimeout: the client did not authenticate within Server.AuthTimeout, of
+	// which its network may be the cause.
+	CloseAuthTimeout = 4102
 	// CloseProtocol: what the client sent is not the protocol that it asked for.
 	CloseProtocol = 4400
 	// CloseUnauthorized: Authenticate refused; Handlers.Authenticate says which errors
 	// mean that. Come back with other credentials.
 	CloseUnauthorized = 4401
-	// CloseAuthTimeout: the client did not authenticate within
-	// Server.AuthTimeout.
-	CloseAuthTimeout = 4408
 )

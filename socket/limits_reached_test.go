@@ -2,6 +2,7 @@ package socket
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -117,6 +118,27 @@ func TestAClientOfTheProtocolThatDoesNotAuthenticateIsClosed(t *testing.T) {
 		}
 		sendText(t, outside(rdb), To("ada"), "still here")
 		in.expectText("", "still here")
+	})
+}
+
+// Its network may have stalled.
+func TestAClientThatDidNotAuthenticateInTimeComesBack(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		s := serve(t, &Server{Redis: rdb, AuthTimeout: 50 * time.Millisecond, Handlers: Handlers{
+			Authenticate: func(context.Context, *Message) (*User, error) { return nil, nil },
+		}})
+		ctx, stop := context.WithCancel(t.Context())
+		c := &client.Client{URL: s.URL, Auth: client.Credentials("ada"), Logger: quiet}
+		c.OnDisconnected = func(_ context.Context, err error, wait time.Duration) {
+			var closed *client.CloseError
+			if !errors.As(err, &closed) || closed.Code != CloseAuthTimeout || wait < 5*time.Second {
+				t.Errorf("disconnected with %v, comes back after %v", err, wait)
+			}
+			stop()
+		}
+		if err := c.Run(ctx); err != nil {
+			t.Errorf("Run: %v", err)
+		}
 	})
 }
 
