@@ -17,7 +17,8 @@ import (
 // A client sends
 //
 //	{"connect":{"at":{"":"p","*":"p"}},"data":…}   first: the positions of a client
-//	                    that comes back, and what Authenticate is given, if anything
+//	                    that comes back, and what Authenticate is given, if anything;
+//	                    with "id", a request, also where OnConnect has decided
 //	{"data":…}          a message; before the connection is accepted, for
 //	                    Authenticate once more
 //	{"data":…,"id":7}   a request, whose one reply has the same id, a positive integer

@@ -38,23 +38,24 @@ func (r request) empty() bool { return r.ack == "" && r.payload == nil && r.conn
 
 // handleRequest deals with a connect request or a message. It holds the turn.
 func (c *connection) handleRequest(r request) {
-	if r.connect != nil {
-		c.at = r.connect.At
-		if c.user != nil { // by OnConnect
-			if err := c.open(); err != nil {
-				c.tryLater(err)
-			}
-			return
-		}
-	}
-	if r.payload == nil {
-		return // what Authenticate wants comes later
-	}
 	m := &Message{Connection: c.id, RequestID: newID(), Data: r.payload, binary: r.kind == payloadBinary}
 	if r.id != 0 {
 		m.answer = &answer{id: r.id}
 	}
-	c.handle(m)
+	if r.connect != nil {
+		c.at = r.connect.At
+		if c.user != nil { // by OnConnect, and so Authenticate is not asked
+			if err := c.open(); err != nil {
+				c.tryLater(err)
+				return
+			}
+			c.done(m)
+			return
+		}
+	}
+	if r.payload != nil { // or what Authenticate wants comes later
+		c.handle(m)
+	}
 }
 
 // tryLater closes a connection whose user Redis could not be told of.
