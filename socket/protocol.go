@@ -26,6 +26,9 @@ import (
 //	                    said again on the next connection unless it was answered
 //	{}                  a sign of life, with which heartbeats are answered
 //
+// A frame is no larger than "maxMessage", but for the first: its payload is, and the
+// rest of it, with the positions, has 1 MiB.
+//
 // The server sends
 //
 //	{"connected":{…}}   first: "connection" and "user", ids; "at", the channels of the

@@ -96,7 +96,7 @@ func (c *connection) message() (opcode int, data []byte, err error) {
 			return 0, nil, errNothingToContinue
 		case opcode != 0 && h.opcode() != continuation:
 			return 0, nil, errMessageInMessage
-		case h.length > c.hub.maxMessage-int64(len(data)):
+		case h.length > c.maxFrame()-int64(len(data)):
 			return 0, nil, errTooBig
 		case opcode == 0:
 			opcode, deflated = h.opcode(), h.deflated()
@@ -123,7 +123,7 @@ func (c *connection) complete(opcode int, data []byte, deflated bool) (_ []byte,
 		return nil, err
 	}
 	if deflated {
-		if data, err = inflate(data, c.hub.maxMessage); err != nil {
+		if data, err = inflate(data, c.maxFrame()); err != nil {
 			return nil, err
 		}
 	}
