@@ -33,7 +33,8 @@ const (
 	// CloseSlow: the client read too slowly and Server.MaxQueued bytes were
 	// waiting for it; these were dropped. Come back, as after CloseMissed.
 	CloseSlow = 4001
-	// CloseTooFast: the client sends more messages than it may.
+	// CloseTooFast: the client sends more messages than Server.MaxRate, and goes on
+	// though the server reads no faster.
 	CloseTooFast = 4100
 	// CloseTooMany: the user has Server.MaxPerUser connections already.
 	CloseTooMany = 4101
