@@ -35,9 +35,10 @@ var plainUpgrader, deflateUpgrader = upgrader(false), upgrader(true)
 // ServeHTTP opens a connection. A request that is refused is answered with
 // {"error": …} and 403 for a foreign origin, 401 or the status given to Reject
 // when OnConnect refused, 426 when it is no WebSocket request, 429 when the user
-// that OnConnect returned has MaxPerUser connections, 503 when the server is not
-// running, has MaxConnections, or cannot reach Redis. Those that may succeed later
-// have a Retry-After.
+// that OnConnect returned has MaxPerUser connections, 500 when OnConnect panicked,
+// 503 when it could not decide, or the server is not running, has MaxConnections, or
+// cannot reach Redis. Answers with 429 and 503 that do not come from Reject have a
+// Retry-After.
 //
 // A user that OnConnect returns is part of presence before the client learns
 // that its connection is open.
@@ -159,13 +160,20 @@ func (h *hub) allowed(r *http.Request) bool {
 	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
 }
 
+// refuseError answers a request about which OnConnect did not decide in favour.
 func refuseError(w http.ResponseWriter, err error) {
 	var rejection *Rejection
-	if errors.As(err, &rejection) {
-		refuse(w, rejection.Status, rejection.Reason)
-		return
+	status := http.StatusUnauthorized
+	switch {
+	case errors.As(err, &rejection) && rejection.Status >= 400 && rejection.Status <= 599:
+		status = rejection.Status
+	case errors.Is(err, errPanic):
+		status = http.StatusInternalServerError
+	case !refuses(err):
+		w.Header().Set("Retry-After", "1")
+		status = http.StatusServiceUnavailable
 	}
-	refuse(w, http.StatusUnauthorized, reasonFor(err))
+	refuse(w, status, reasonFor(err))
 }
 
 func refuse(w http.ResponseWriter, status int, reason string) {

@@ -1,9 +1,11 @@
 package socket
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"runtime/debug"
 )
 
@@ -40,14 +42,22 @@ func (h *hub) call(ctx context.Context, handle func(context.Context) error, tell
 			err = timedOut
 		}
 	}()
-	return handle(ctx)
+	if err = handle(ctx); err != nil {
+		_ = err.Error() // that of a nil pointer panics, and here it does no harm
+	}
+	return err
 }
 
-// reasonFor is what a client is told of an error.
+// noReason is what a client is told of an error that has no text: an empty one
+// would mean that there was none.
+const noReason = "unspecified error"
+
+// reasonFor is what a client is told of an error. It is never empty.
 func reasonFor(err error) string {
+	reason := err.Error()
 	var rejection *Rejection
 	if errors.As(err, &rejection) {
-		return rejection.Reason
+		reason = cmp.Or(rejection.Reason, http.StatusText(rejection.Status))
 	}
-	return err.Error()
+	return cmp.Or(reason, noReason)
 }

@@ -24,7 +24,8 @@ const (
 	CloseTooBig = websocket.CloseMessageTooBig // 1009
 	// CloseRestart: the server is stopping. Come back, to another one.
 	CloseRestart = websocket.CloseServiceRestart // 1012
-	// CloseTryLater: Redis could not be reached. Come back in a while.
+	// CloseTryLater: Redis could not be reached, or Authenticate could not decide.
+	// Come back in a while.
 	CloseTryLater = websocket.CloseTryAgainLater // 1013
 	// CloseMissed: some messages could not be delivered and are gone from the
 	// retention. Come back, and ask the application for the current state.
@@ -32,15 +33,17 @@ const (
 	// CloseSlow: the client read too slowly and Server.MaxQueued bytes were
 	// waiting for it; these were dropped. Come back, as after CloseMissed.
 	CloseSlow = 4001
-	// CloseTooFast: the client sends more messages than it may.
+	// CloseTooFast: the client sends more messages than Server.MaxRate, and goes on
+	// though the server reads no faster.
 	CloseTooFast = 4100
 	// CloseTooMany: the user has Server.MaxPerUser connections already.
 	CloseTooMany = 4101
+	// CloseAuthTimeout: the client did not authenticate within Server.AuthTimeout, of
+	// which its network may be the cause.
+	CloseAuthTimeout = 4102
 	// CloseProtocol: what the client sent is not the protocol that it asked for.
 	CloseProtocol = 4400
-	// CloseUnauthorized: Authenticate refused. Come back with other credentials.
+	// CloseUnauthorized: Authenticate refused; Handlers.Authenticate says which errors
+	// mean that. Come back with other credentials.
 	CloseUnauthorized = 4401
-	// CloseAuthTimeout: the client did not authenticate within
-	// Server.AuthTimeout.
-	CloseAuthTimeout = 4408
 )

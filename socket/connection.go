@@ -23,13 +23,12 @@ type connection struct {
 	deflate bool              // permessage-deflate was negotiated
 	resumes bool              // the client speaks Protocol
 	greeted bool              // and has sent its first frame; the reader's, or whose turn it is
+	waiting atomic.Bool       // the reader waits for the turn or the rate, and so hears nothing
 	at      map[string]string // the positions that it named; whose turn it is
 
 	in     inbound // the reader's
 	bucket bucket  // the reader's
-
-	waiting atomic.Bool // the reader waits for the turn, and so hears nothing
-	spoke   spoke       // the wheel's
+	spoke  spoke   // the wheel's
 
 	rising sync.Mutex // held while the connection is brought up to date with a topic that it joined while open
 
@@ -66,6 +65,7 @@ func (c *connection) start(conn net.Conn) {
 	raw := socketOf(conn)
 	c.in.conn, c.in.raw = conn, raw
 	c.in.ready = c.in.readReady()
+	c.in.waited = true // for the client to connect
 	c.mu.Lock()
 	c.conn, c.raw = conn, raw
 	c.write()

@@ -104,8 +104,10 @@
 //	Server.MaxConnections   a request is refused with 503
 //	Server.MaxPerUser       a request is refused with 429, a connection that
 //	                        Authenticate accepted is closed with CloseTooMany
-//	Server.MaxMessage       the connection is closed with CloseTooBig
-//	Server.MaxRate          the connection is closed with CloseTooFast
+//	Server.MaxMessage       the connection is closed with CloseTooBig; so it is when
+//	                        the positions of a client of Protocol exceed 1 MiB
+//	Server.MaxRate          messages wait to be read; when that does not help, the
+//	                        connection is closed with CloseTooFast
 //	Server.MaxQueued        the connection is closed with CloseSlow
 //	Server.AuthTimeout      the connection is closed with CloseAuthTimeout
 //

@@ -30,9 +30,9 @@ var (
 
 // Rejection is the error that Reject makes. Find it with errors.As.
 type Rejection struct {
-	// Status is the HTTP status of the answer.
+	// Status is the HTTP status of the answer to a request that opens a connection.
 	Status int
-	// Reason is the answer's {"error": …}.
+	// Reason is the answer's {"error": …}; when it is empty, the status' own text is.
 	Reason string
 }
 
@@ -41,7 +41,8 @@ func (r *Rejection) Error() string { return fmt.Sprintf("%s (HTTP %d)", r.Reason
 
 // Reject makes the error with which OnConnect refuses a connection. The request
 // is answered with the status, from 400 to 599 (any other counts as 403), and
-// {"error": reason}; an empty reason is the status' own text.
+// {"error": reason}; an empty reason is the status' own text. From Authenticate the
+// status says whether it is a refusal, and from OnMessage only the reason counts.
 func Reject(status int, reason string) error {
 	if status < 400 || status > 599 {
 		status = http.StatusForbidden

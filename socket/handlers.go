@@ -20,14 +20,24 @@ type Handlers struct {
 	// OnConnect sees the HTTP request that opens a connection, before the
 	// upgrade: its cookies, headers and origin. It may return the user, or
 	// Anonymous; nil leaves the decision to Authenticate. An error made by
-	// Reject answers the request with that status, any other error with 401.
+	// Reject answers the request with that status, a panic with 500, an error that
+	// is not a refusal, as Authenticate describes it, with 503, any other with 401.
 	OnConnect func(ctx context.Context, r *http.Request) (*User, error)
 
 	// Authenticate is given the messages of a connection until it has been
 	// accepted. A user accepts it, and so does Anonymous; nil and no error waits
 	// for the next message. An error is answered with {"error": …} and closes
-	// the connection with CloseUnauthorized. When it is nil, a connection that
-	// OnConnect did not decide about is Anonymous.
+	// the connection. When Authenticate is nil, a connection that OnConnect did not
+	// decide about is Anonymous.
+	//
+	// An error is a refusal, and closes with CloseUnauthorized, after which clients do
+	// not come back with the same credentials. It is not when the handler could
+	// not decide: after a time-out or a panic, and when the error is or wraps one
+	// of a context, of the network (a net.OpError or net.DNSError, any with a
+	// Timeout that is true, io.EOF, driver.ErrBadConn) or of Redis (any but
+	// redis.Nil). That closes with CloseTryLater. Where the error does not show
+	// it, say it with Reject: its status 408, 425, 429 or from 500 on is no
+	// refusal, any other is one. ErrBadMessage always is one.
 	//
 	// What Authenticate sends to the connection leaves after its verdict was
 	// carried out: a client that reads a welcome is already part of presence.
@@ -35,8 +45,8 @@ type Handlers struct {
 
 	// OnMessage is given every message of an accepted connection, one at a time
 	// and in order. An error, a panic or a time-out is answered with
-	// {"error": …} and the connection stays open. When it is nil, every message
-	// is answered with an error.
+	// {"error": …}, which is never empty, and the connection stays open. When it is
+	// nil, every message is answered with an error.
 	OnMessage func(ctx context.Context, m *Message) error
 
 	// OnOnline is called when a user's first connection was authenticated and

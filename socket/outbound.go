@@ -28,16 +28,23 @@ func (o *outbound) add(i int, b []byte) {
 	o.size += len(b) + overhead
 }
 
-// replace takes out the frame that waits under a key of Latest, for b comes in its
-// place: at the end, where its position belongs.
-func (o *outbound) replace(key string, b []byte) {
-	if old, ok := o.latest[key]; ok {
-		i := slices.IndexFunc(o.frames[o.begun:], func(f []byte) bool { return &f[0] == &old[0] })
-		if i >= 0 {
-			o.size -= len(old) + overhead
-			o.frames = slices.Delete(o.frames, o.begun+i, o.begun+i+1)
-		}
+// supersede takes out the frame that waits under a key of Latest, for another one
+// comes in its place: at the end, where its position belongs.
+func (o *outbound) supersede(key string) {
+	old, ok := o.latest[key]
+	if !ok {
+		return
 	}
+	delete(o.latest, key)
+	i := slices.IndexFunc(o.frames[o.begun:], func(f []byte) bool { return &f[0] == &old[0] })
+	if i >= 0 {
+		o.size -= len(old) + overhead
+		o.frames = slices.Delete(o.frames, o.begun+i, o.begun+i+1)
+	}
+}
+
+// note remembers a frame that was added under a key of Latest, for supersede.
+func (o *outbound) note(key string, b []byte) {
 	if o.latest == nil {
 		o.latest = map[string][]byte{}
 	}
@@ -119,8 +126,8 @@ func (c *connection) post(messages ...*prepared) error {
 			return ErrClosed
 		}
 		b := m.bytes(threshold)
-		if m.latest != "" && len(c.out.frames) > 0 {
-			c.out.replace(m.latest, b)
+		if m.latest != "" {
+			c.out.supersede(m.latest)
 		}
 		switch {
 		case opcodeOf(b) == websocket.CloseMessage:
@@ -135,6 +142,9 @@ func (c *connection) post(messages ...*prepared) error {
 			return nil
 		}
 		c.out.add(len(c.out.frames), b)
+		if m.latest != "" {
+			c.out.note(m.latest, b)
+		}
 	}
 	c.write()
 	return nil
@@ -157,8 +167,9 @@ func (c *connection) makeRoom(size int) bool {
 }
 
 // writeAlone writes a frame past the queue when nothing waits there. What the socket
-// does not take of it is queued. It returns false when the frame has to be queued as
-// a whole.
+// does not take of it is queued, and a writer begins with that at once: no later
+// frame of Latest can take its place. It returns false when the frame has to be
+// queued as a whole.
 func (c *connection) writeAlone(b []byte) bool {
 	if !c.nothingWaits() || len(b) > directly {
 		return false

@@ -106,6 +106,45 @@ func TestLatestReplacesWhatWaitsForASlowClient(t *testing.T) {
 	}
 }
 
+// One that is held waits too, also the first.
+func TestLatestReplacesWhatIsHeld(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
+		d := dial(t, s.URL+"?user=ada")
+		var c *connection
+		redistest.Eventually(t, patience, "the connection to be the hub's", func() bool {
+			for _, c = range s.current().connections() {
+			}
+			return c != nil
+		})
+		give := func(texts ...string) {
+			t.Helper()
+			var messages []*message
+			for _, text := range texts {
+				key, _, _ := strings.Cut(text, " ")
+				r := record{frame: frame{opcode: websocket.TextMessage, data: []byte(text)}, key: key}
+				messages = append(messages, &message{delivery: delivery{channel: "u:ada", record: r}})
+			}
+			if err := c.give(messages...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.hold()
+		give("score 1")
+		give("score 2")
+		give("wind 1", "score 3", "wind 2", "score 4")
+		c.release()
+		d.expect("wind 2")
+		d.expect("score 4")
+		c.hold()
+		give("score 5", "score 6") // together
+		c.release()
+		d.expect("score 6")
+		give("score 7") // nothing of before is left to be taken out
+		d.expect("score 7")
+	})
+}
+
 // flood is what a handler sends back: messages of all sizes, each beginning with
 // its number.
 func flood(ctx context.Context, messages int) error {
@@ -209,8 +248,10 @@ func TestAQueueThatIsNeverEmptyForgetsWhatWasWritten(t *testing.T) {
 	var out outbound
 	for i := range 10_000 {
 		b := prepare(frame{opcode: websocket.TextMessage, data: []byte("a score")}).plain
-		out.replace(fmt.Sprint("key ", i), b)
+		key := fmt.Sprint("key ", i)
+		out.supersede(key)
 		out.add(len(out.frames), b)
+		out.note(key, b)
 		if len(out.frames) > 2 {
 			out.wrote(len(out.frames[0]))
 		}

@@ -229,13 +229,16 @@ func TestAuthenticateVerdicts(t *testing.T) {
 			"wrong":  `{"error":"wrong token"}`,
 			"empty":  `{"error":"authenticate: socket: user id is empty; return socket.Anonymous to accept a connection without a user"}`,
 			"binary": `{"error":"authenticate: user id \"a\\xff\" is not valid UTF-8"}`,
-			"panic":  `{"error":"internal error"}`,
 		} {
 			d := dial(t, s.URL)
 			d.say(word)
 			d.expect(answer)
 			d.expectClose(CloseUnauthorized)
 		}
+		confused := dial(t, s.URL)
+		confused.say("panic")
+		confused.expect(`{"error":"internal error"}`)
+		confused.expectClose(CloseTryLater)
 	})
 }
 

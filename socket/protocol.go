@@ -17,13 +17,17 @@ import (
 // A client sends
 //
 //	{"connect":{"at":{"":"p","*":"p"}},"data":…}   first: the positions of a client
-//	                    that comes back, and what Authenticate is given, if anything
+//	                    that comes back, and what Authenticate is given, if anything;
+//	                    with "id", a request, also where OnConnect has decided
 //	{"data":…}          a message; before the connection is accepted, for
 //	                    Authenticate once more
 //	{"data":…,"id":7}   a request, whose one reply has the same id, a positive integer
 //	{"ack":"token"}     the application has the message that carried the token; to be
 //	                    said again on the next connection unless it was answered
 //	{}                  a sign of life, with which heartbeats are answered
+//
+// A frame is no larger than "maxMessage", but for the first: its payload is, and the
+// rest of it, with the positions, has 1 MiB.
 //
 // The server sends
 //

@@ -2,10 +2,18 @@ package socket
 
 import (
 	"context"
+	"math"
+	"net"
+	"strconv"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/queuerun/queuerun/jobs/redistest"
+	"github.com/queuerun/queuerun/socket/client"
+	"github.com/redis/go-redis/v9"
 )
 
 func TestABucketAllowsABurstAndThenTheRate(t *testing.T) {
@@ -29,7 +37,7 @@ func TestABucketAllowsABurstAndThenTheRate(t *testing.T) {
 			taken := 0
 			for _, at := range test.at {
 				b.behind = at // there was nothing to read before
-				if !b.take(test.rate, at) {
+				if b.take(test.rate, at) > 0 {
 					break
 				}
 				taken++
@@ -45,31 +53,141 @@ func TestABucketAllowsABurstAndThenTheRate(t *testing.T) {
 func TestABucketDoesNotBlameAClientForTheServersDelay(t *testing.T) {
 	b, r := bucket{}, newRate(10, 5)
 	for i := range 101 {
-		if !b.take(r, 10*time.Second) {
+		if b.take(r, 10*time.Second) > 0 {
 			t.Fatalf("message %d of those that came in between was refused", i)
 		}
 	}
 	for i := range 10 {
-		if !b.take(r, 10*time.Second) && i < 4 {
+		if b.take(r, 10*time.Second) > 0 && i < 4 {
 			t.Fatalf("message %d of the burst was refused", i)
 		}
 	}
-	if b.take(r, 10*time.Second) {
-		t.Error("a message too many was taken")
+	if early := b.take(r, 10*time.Second); early != 100*time.Millisecond {
+		t.Errorf("a message too many is %v early, want 100ms", early)
 	}
 }
 
-func TestAClientThatSendsTooFastIsClosed(t *testing.T) {
-	s := echoServer(t, &Server{MaxRate: 1, MaxBurst: 3})
-	c := dialWire(t, s.URL, "")
-	c.say(masked(aText, "1") + masked(aPing, "2") + masked(aText, "3"))
-	for range 3 { // a handler and the reader answer in any order
-		if f, err := c.next(); err != nil || f.first == aClose {
-			t.Fatalf("received %v, %v", f, err)
+func TestAClientThatDoesNotStopToSendTooFastIsClosed(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		const perSecond, burst = 100, 3
+		var handled atomic.Int64
+		s := serve(t, &Server{Redis: rdb, MaxRate: perSecond, MaxBurst: burst, PingInterval: 100 * time.Millisecond, PongTimeout: 100 * time.Millisecond,
+			Handlers: Handlers{OnMessage: func(context.Context, *Message) error { handled.Add(1); return nil }}})
+		began := time.Now()
+		for name, frame := range map[string]string{"messages": masked(aText, "x"), "pings": masked(aPing, "x")} {
+			c := dialWire(t, s.URL, "")
+			c.say(strings.Repeat(frame, 10_000))
+			for {
+				f, err := c.next()
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				if f.first == aClose {
+					if code := codeOf([]byte{aClose, byte(len(f.payload)), f.payload[0], f.payload[1]}); code != CloseTooFast {
+						t.Errorf("%s: closed with %d, want %d", name, code, CloseTooFast)
+					}
+					break
+				}
+			}
+		}
+		if most := burst + perSecond*time.Since(began).Seconds(); float64(handled.Load()) > most || handled.Load() < burst {
+			t.Errorf("%d messages were handled, want at most %.0f", handled.Load(), most)
+		}
+	})
+}
+
+// What was sent at the rate, or nearly, while the network stalled.
+func TestWhatANetworkDeliversAtOnceWaits(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		const perSecond, burst, messages = 100, 5, 60
+		s := serve(t, &Server{Redis: rdb, MaxRate: perSecond, MaxBurst: burst, Handlers: Handlers{OnMessage: echo}})
+		s.current().began = time.Now().Add(-time.Hour) // which is no credit
+		c := dialWire(t, s.URL, "")
+		began := time.Now()
+		for i := range messages {
+			c.say(masked(aText, strconv.Itoa(i)))
+		}
+		for i := range messages {
+			c.expect(wireFrame{aText, strconv.Itoa(i)})
+		}
+		if took, least := time.Since(began), (messages-burst)*time.Second/perSecond; took < least {
+			t.Errorf("%d messages were handled within %v, want no less than %v", messages, took, least)
+		}
+	})
+}
+
+// The reader is waiting for the rate.
+func TestAMessageThatWaitsHoldsNobodyUp(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		got := make(chan string, 10)
+		s := serve(t, &Server{Redis: rdb, MaxRate: 0.05, MaxBurst: 1, PongTimeout: time.Minute, OfflineAfter: -1, Handlers: Handlers{OnConnect: byQuery,
+			OnMessage: Text(func(_ context.Context, text string) error { got <- text; return nil })}})
+		ada, bob := dial(t, s.URL+"?user=ada"), dial(t, s.URL+"?user=bob")
+		for range 3 {
+			ada.say("x")
+		}
+		<-got // and the next has 20 s to wait
+		bob.say("y")
+		if text := <-got; text != "y" {
+			t.Errorf("handled %q", text)
+		}
+		sendText(t, outside(rdb), To("ada"), "news")
+		ada.expect("news")
+		began := time.Now()
+		s.stop()
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("took %v to stop", took)
+		}
+		ada.expectClose(CloseRestart)
+		if len(got) > 0 {
+			t.Errorf("handled %q too", <-got)
+		}
+	})
+}
+
+func TestARateBelowThatOfHeartbeatsIsRefused(t *testing.T) {
+	for _, s := range []*Server{
+		{MaxRate: 0.03}, {MaxRate: 0.01, MaxBurst: 100}, {MaxRate: 0.9, PingInterval: time.Second},
+		{MaxRate: math.NaN()}, {MaxRate: math.SmallestNonzeroFloat64},
+	} {
+		s.Redis = redistest.Embedded(t)
+		err := s.Run(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "Server.MaxRate") || !strings.Contains(err.Error(), "Server.PingInterval") {
+			t.Errorf("MaxRate %v, PingInterval %v: %v", s.MaxRate, s.PingInterval, err)
 		}
 	}
-	c.say(masked(aPong, "not counted") + masked(aText, "4"))
-	c.expectClosed(CloseTooFast)
+	for _, s := range []*Server{
+		{MaxRate: 0.04}, {MaxRate: -1}, {MaxRate: math.Inf(1)}, {MaxRate: 1, PingInterval: time.Second}, {MaxRate: 1. / 3, PingInterval: 3 * time.Second},
+	} {
+		s.Redis = redistest.Embedded(t)
+		serve(t, s)
+	}
+}
+
+// The lowest rate that is not refused is enough for one who has nothing to say.
+func TestAClientKeepsItsConnectionAtTheLowestRate(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		s := serve(t, &Server{Redis: rdb, MaxRate: 10, MaxBurst: 1, PingInterval: 100 * time.Millisecond, PongTimeout: time.Second})
+		var wire countingConn
+		c := &client.Client{URL: s.URL, Logger: quiet, Dialer: &websocket.Dialer{NetDial: func(network, addr string) (conn net.Conn, err error) {
+			wire.Conn, err = net.Dial(network, addr)
+			return &wire, err
+		}}}
+		c.OnDisconnected = func(_ context.Context, err error, _ time.Duration) { t.Errorf("disconnected: %v", err) }
+		runClient(t, c)
+		redistest.Eventually(t, patience, "it to have answered many times", func() bool { return wire.writes.Load() > 10 })
+	})
+}
+
+// countingConn counts its writes.
+type countingConn struct {
+	net.Conn
+	writes atomic.Int64
+}
+
+func (c *countingConn) Write(b []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(b)
 }
 
 // The messages that wait while a handler runs came in time.

@@ -96,7 +96,7 @@ func (c *connection) message() (opcode int, data []byte, err error) {
 			return 0, nil, errNothingToContinue
 		case opcode != 0 && h.opcode() != continuation:
 			return 0, nil, errMessageInMessage
-		case h.length > c.hub.maxMessage-int64(len(data)):
+		case h.length > c.maxFrame()-int64(len(data)):
 			return 0, nil, errTooBig
 		case opcode == 0:
 			opcode, deflated = h.opcode(), h.deflated()
@@ -123,7 +123,7 @@ func (c *connection) complete(opcode int, data []byte, deflated bool) (_ []byte,
 		return nil, err
 	}
 	if deflated {
-		if data, err = inflate(data, c.hub.maxMessage); err != nil {
+		if data, err = inflate(data, c.maxFrame()); err != nil {
 			return nil, err
 		}
 	}
@@ -214,7 +214,7 @@ func (c *connection) authenticate(ctx context.Context, m *Message) {
 	switch {
 	case err != nil:
 		c.tellOf(m, err)
-		c.finish(closeFrame(CloseUnauthorized, "not authenticated"))
+		c.turnAway(err)
 	case user == nil:
 		c.done(m)
 	default:
@@ -228,6 +228,17 @@ func (c *connection) authenticate(ctx context.Context, m *Message) {
 			c.done(m)
 		}
 	}
+}
+
+// turnAway closes a connection about which Authenticate returned an error. A client
+// that was not refused should not take it so and forget its credentials.
+func (c *connection) turnAway(err error) {
+	if refuses(err) {
+		c.finish(closeFrame(CloseUnauthorized, "not authenticated"))
+		return
+	}
+	c.hub.log.Warn("socket: connection closed: Authenticate could not decide", "connection", c.id, "error", err)
+	c.finish(closeFrame(CloseTryLater, "try again later"))
 }
 
 // tellOf answers a message with its handler's error: a request with the reply that

@@ -4,6 +4,20 @@ import (
 	"github.com/gorilla/websocket"
 )
 
+// maxPositions is how much larger than Server.MaxMessage the first frame of a client
+// of Protocol may be, for it names a position in every channel: room for those of
+// about 3,500 topics with the longest names, and of many more with short ones. Such a
+// frame takes memory as it arrives, and none when it was read.
+const maxPositions = 1 << 20 // bytes
+
+// maxFrame is the size in bytes of the largest message that the client may send now.
+func (c *connection) maxFrame() int64 {
+	if c.resumes && !c.greeted {
+		return c.hub.maxMessage + maxPositions
+	}
+	return c.hub.maxMessage
+}
+
 // receive is given a frame of a client of Protocol. It fails when that is none,
 // or comes when it should not.
 func (c *connection) receive(opcode int, data []byte) error {
@@ -15,6 +29,8 @@ func (c *connection) receive(opcode int, data []byte) error {
 		return &violation{CloseProtocol, "a second connect frame"}
 	case r.connect == nil && !c.greeted && !r.empty():
 		return &violation{CloseProtocol, "the first frame is no connect frame"}
+	case int64(len(r.payload)) > c.hub.maxMessage: // beside the positions
+		return errTooBig
 	}
 	if r.ack != "" {
 		c.whileBusy(func() { c.acknowledge(r.ack) })
@@ -38,23 +54,24 @@ func (r request) empty() bool { return r.ack == "" && r.payload == nil && r.conn
 
 // handleRequest deals with a connect request or a message. It holds the turn.
 func (c *connection) handleRequest(r request) {
-	if r.connect != nil {
-		c.at = r.connect.At
-		if c.user != nil { // by OnConnect
-			if err := c.open(); err != nil {
-				c.tryLater(err)
-			}
-			return
-		}
-	}
-	if r.payload == nil {
-		return // what Authenticate wants comes later
-	}
 	m := &Message{Connection: c.id, RequestID: newID(), Data: r.payload, binary: r.kind == payloadBinary}
 	if r.id != 0 {
 		m.answer = &answer{id: r.id}
 	}
-	c.handle(m)
+	if r.connect != nil {
+		c.at = r.connect.At
+		if c.user != nil { // by OnConnect, and so Authenticate is not asked
+			if err := c.open(); err != nil {
+				c.tryLater(err)
+				return
+			}
+			c.done(m)
+			return
+		}
+	}
+	if r.payload != nil { // or what Authenticate wants comes later
+		c.handle(m)
+	}
 }
 
 // tryLater closes a connection whose user Redis could not be told of.

@@ -203,6 +203,23 @@ func TestARequestMayAuthenticate(t *testing.T) {
 	})
 }
 
+// It waits for a reply whoever decides.
+func TestARequestInTheFirstFrameIsAnsweredThoughOnConnectDecided(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		for _, h := range []Handlers{{OnConnect: byQuery, Authenticate: byName}, {OnConnect: byQuery}, {}} {
+			s := serve(t, &Server{Redis: rdb, Handlers: h})
+			r := dialResumer(t, s.URL+"?user=ada")
+			r.say(`{"connect":{},"id":7,"data":{"Name":"eve"}}`)
+			if hello := r.connected(); hello.User != "ada" && h.OnConnect != nil {
+				t.Errorf("connected with %+v", hello)
+			}
+			r.expectFrame(`{"id":7}`)
+			r.say(`{"id":8,"text":"x"}`)
+			r.expectFrame(`{"id":8,"error":"messages are not accepted here"}`)
+		}
+	})
+}
+
 // To one connection everything goes in the order in which it was said.
 func TestRepliesAndSendsToAConnectionAreInOrder(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {

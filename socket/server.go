@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -48,15 +49,21 @@ type Server struct {
 	Logger *slog.Logger
 
 	// MaxMessage is the size in bytes of the largest message a client may send;
-	// a larger one closes the connection with CloseTooBig.
+	// a larger one closes the connection with CloseTooBig. In clients of Protocol it
+	// bounds whole frames, but for the first, in which it bounds what Authenticate
+	// is given: that frame may be larger by 1 MiB, for positions.
 	MaxMessage int64
 	// MaxRate is how many messages a client may send in a second, pings among
 	// them, on average, and MaxBurst how many it may send at once, by default as
-	// many as in a second and at least one. More close the connection with
-	// CloseTooFast. Clients of Protocol are told and wait, also with what they have
+	// many as in a second and at least one. The server reads no faster than that: a
+	// network that stalls delivers at once what was sent in time, and then messages
+	// wait. A client that does not stop is closed with CloseTooFast, when its
+	// messages have waited for PingInterval and PongTimeout in all and the server
+	// never caught up. Clients of Protocol are told and wait, also with what they have
 	// buffered when they come back; the libraries use three quarters of the burst
-	// and nine tenths of the rate, since a network delivers unevenly. Time in which
-	// a handler kept the server from reading counts for the client. 0 means no limit.
+	// and nine tenths of the rate. Time in which a handler kept the server from
+	// reading counts for the client. 0 means no limit. Run refuses a limit below one
+	// message in a PingInterval, since clients of Protocol have to send that much.
 	MaxRate  float64
 	MaxBurst int
 	// MaxQueued is how many bytes may wait to be written to one connection, with
@@ -126,13 +133,14 @@ type Server struct {
 // handlers that are running, and returns nil. Users whom it sent away have
 // OfflineAfter to connect to another server; those who do not are taken out of
 // presence by a Reaper. It returns an error when Redis cannot be reached at the
-// start; later it goes on trying.
+// start; later it goes on trying. A field that cannot be meant is an error that names
+// it.
 //
 // The values of ctx, though not its cancellation, are in the context of every
 // handler.
 func (s *Server) Run(ctx context.Context) error {
-	if s.Redis == nil {
-		return errors.New("socket: Server.Redis is nil")
+	if err := s.check(); err != nil {
+		return err
 	}
 	if !s.running.CompareAndSwap(false, true) {
 		return errors.New("socket: Server is running already")
@@ -156,6 +164,20 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) Ready() bool {
 	h := s.hub.Load()
 	return h != nil && !h.leaving.Load()
+}
+
+// check finds what Run cannot work with.
+func (s *Server) check() error {
+	if s.Redis == nil {
+		return errors.New("socket: Server.Redis is nil")
+	}
+	ping := s.withDefaults().ping
+	const rounding = 1e-9
+	if perPing := s.MaxRate * ping.Seconds(); s.MaxRate > 0 && perPing < 1-rounding || math.IsNaN(s.MaxRate) {
+		return fmt.Errorf("socket: Server.MaxRate is %v messages a second, and must be at least %.3g: clients answer once in a Server.PingInterval of %v",
+			s.MaxRate, 1/ping.Seconds(), ping)
+	}
+	return nil
 }
 
 // withDefaults returns a copy of the configuration in which every limit is set.

@@ -11,7 +11,7 @@ import (
 // have a meaning of their own for a client.
 const (
 	codeAgainMin        = 4000 // to 4099: come back at once
-	codeLimitMin        = 4100 // to 4199: come back, not at once
+	codeLimitMin        = 4100 // to 4199: a limit was reached; come back, not at once
 	codeLimitMax        = 4199
 	codeNeverMin        = 4400 // to 4499: never
 	codeNeverMax        = 4499

@@ -11,7 +11,7 @@ import (
 
 // TestNeverAgain is about codes after which the same would happen again.
 func TestNeverAgain(t *testing.T) {
-	for _, code := range []int{1000, 1002, 1003, 1007, 1009, 4400, 4401, 4408, 4499} {
+	for _, code := range []int{1000, 1002, 1003, 1007, 1009, 4400, 4401, 4499} {
 		for _, accepted := range []bool{false, true} {
 			t.Run(fmt.Sprint(code, " accepted ", accepted), func(t *testing.T) {
 				inBubble(t, func(t *testing.T, s *stage) {
@@ -84,6 +84,7 @@ func TestWhenToComeBack(t *testing.T) {
 		"last of at once":      {9, code(4099), 0, step},
 		"too many messages":    {0, code(4100), 5 * time.Second, 5*time.Second + step},
 		"too many connections": {3, code(4101), 5 * time.Second, 5*time.Second + 8*step},
+		"not authenticated":    {3, code(4102), 5 * time.Second, 5*time.Second + 8*step},
 		"last of the limits":   {0, code(4199), 5 * time.Second, 5*time.Second + step},
 		"restart with advice": {0, func(p *peer) {
 			p.say(`{"reconnect":{"after":12500}}`)
