@@ -23,7 +23,7 @@ import (
 
 func TestWhichErrorsRefuse(t *testing.T) {
 	_, missing := os.Open(t.TempDir() + "/session")
-	_, address := url.Parse("http://%")
+	address := &url.Error{Op: "parse", URL: "http://%", Err: url.EscapeError("%")}
 	refusals := []error{
 		errors.New("wrong token"), missing, address, redis.Nil, fmt.Errorf("session: %w", redis.Nil),
 		(&Message{Data: []byte(`{"Tok`)}).Decode(new(any)), (&Message{}).Decode(new(any)),
