@@ -8,6 +8,7 @@ import "github.com/gorilla/websocket"
 //	1000                     never: the application wants it so
 //	1002, 1003, 1007, 1009   never: the same would happen again
 //	4000 to 4099             at once, spread over the first step of the backoff
+//	                         and growing with it when that repeats
 //	4100 to 4199             after at least 5 seconds
 //	4400 to 4499             never: the same attempt would fail again; after
 //	                         CloseUnauthorized once more, with other credentials

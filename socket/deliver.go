@@ -138,7 +138,7 @@ func (s *subscription) flush() {
 	}
 	fresh := s.fresh
 	s.fresh = nil
-	if only := s.live.only(); only == nil || len(fresh) > 1 || !only.giveAlone(fresh[0].delivery) {
+	if only := s.live.only(); only == nil || !only.giveAlone(fresh) {
 		// A connection that cannot take them is closed.
 		s.live.each(func(c *connection) { _ = c.give(fresh...) })
 	}

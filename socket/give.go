@@ -47,11 +47,11 @@ func (c *connection) give(messages ...*message) error {
 	return c.post(frames...)
 }
 
-// giveAlone gives a message to the only connection that there is for it, and at once:
-// then there is nothing to share or to keep. It returns false when it has to go the
-// other way.
-func (c *connection) giveAlone(d delivery) bool {
-	if d.record.key != "" || c.deflate || d.record.opcode == websocket.CloseMessage || len(d.record.data) > coalesced/8 {
+// giveAlone gives messages to the only connection that there is for them, and at
+// once: then there is nothing to share or to keep. It returns false when they have to
+// go the other way.
+func (c *connection) giveAlone(messages []*message) bool {
+	if c.deflate || !fitTogether(messages) {
 		return false
 	}
 	c.mu.Lock()
@@ -64,18 +64,42 @@ func (c *connection) giveAlone(d delivery) bool {
 	}
 	buffer := writeBuffers.Get().(*[coalesced]byte)
 	defer writeBuffers.Put(buffer)
-	b := buffer[:maxHeader]
-	if c.resumes {
-		b = d.envelope().append(b, d.record.frame)
-	} else {
-		b = append(b, d.record.data...)
+	b := buffer[:0]
+	for _, m := range messages {
+		b = c.appendFrame(b, m.delivery)
 	}
-	b = addHeader(d.record.opcode, b)
 	n, _ := writeNow(c.raw, b) // the writer finds out about the error
 	if n < len(b) {
 		c.queueRest(bytes.Clone(b), n)
 	}
 	return true
+}
+
+// fitTogether tells whether messages may be written in one piece of about coalesced
+// bytes. Those that a newer one may replace while they wait may not, and nothing
+// follows on a close frame.
+func fitTogether(messages []*message) bool {
+	size := 0
+	for _, m := range messages {
+		if m.record.key != "" || m.record.opcode == websocket.CloseMessage {
+			return false
+		}
+		size += len(m.record.data) + overhead
+	}
+	return size <= coalesced/8
+}
+
+// appendFrame appends what the connection is given of a message.
+func (c *connection) appendFrame(b []byte, d delivery) []byte {
+	begin := len(b)
+	var room [maxHeader]byte
+	b = append(b, room[:]...)
+	if c.resumes {
+		b = d.envelope().append(b, d.record.frame)
+	} else {
+		b = append(b, d.record.data...)
+	}
+	return append(b[:begin], addHeader(d.record.opcode, b[begin:])...)
 }
 
 // send queues a message that is for this connection alone, and in no log.
