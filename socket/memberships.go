@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -97,10 +98,11 @@ func (h *hub) follow(s *subscription, topics map[string]membership) error {
 		}
 		delete(followed, topic)
 	}
-	for topic, m := range topics {
+	for _, topic := range inOrder(topics) {
 		if _, done := followed[topic]; done {
 			continue
 		}
+		m := topics[topic]
 		for _, c := range all {
 			if err := c.follow(topic, m); err != nil {
 				return err
@@ -112,6 +114,14 @@ func (h *hub) follow(s *subscription, topics map[string]membership) error {
 		followed[topic] = m
 	}
 	return nil
+}
+
+// inOrder returns the topics as the user joined them, which is how clients are told
+// of them.
+func inOrder(topics map[string]membership) []string {
+	return slices.SortedFunc(maps.Keys(topics), func(a, b string) int {
+		return cmp.Compare(topics[a].number, topics[b].number)
+	})
 }
 
 // loadTopics reads the topics of a user who has just been registered. The caller
