@@ -98,11 +98,10 @@ func (h *hub) follow(s *subscription, topics map[string]membership) error {
 		}
 		delete(followed, topic)
 	}
-	for _, topic := range inOrder(topics) {
-		if _, done := followed[topic]; done {
-			continue
-		}
-		m := topics[topic]
+	begun := maps.Clone(topics)
+	maps.DeleteFunc(begun, func(topic string, _ membership) bool { _, done := followed[topic]; return done })
+	for _, topic := range inOrder(begun) {
+		m := begun[topic]
 		for _, c := range all {
 			if err := c.follow(topic, m); err != nil {
 				return err
