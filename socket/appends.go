@@ -194,11 +194,7 @@ func (t *target) read(reply any) {
 		t.appended = true
 		return
 	}
-	words, _ := reply.([]any)
-	text := make([]string, len(words))
-	for i, word := range words {
-		text[i], _ = word.(string)
-	}
+	text := texts(reply)
 	switch {
 	case len(text) == 1:
 		t.unsure = true

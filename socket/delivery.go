@@ -92,7 +92,7 @@ func parseEntry(entry string, deliver func(channel, position, record), changed f
 				at.previous = r.sequence()
 				at.logged = at.previous
 			} else {
-				at = position{r.sequence(), r.sequence(), r.sequence()}
+				at = r.position()
 			}
 			ch := r.channel()
 			if message.opcode == 0 {
@@ -158,6 +158,10 @@ func (r *entryReader) sequence() uint64 {
 	}
 	r.rest = r.rest[sequenceDigits:]
 	return n
+}
+
+func (r *entryReader) position() position {
+	return position{r.sequence(), r.sequence(), r.sequence()}
 }
 
 func (r *entryReader) channel() channel {

@@ -70,7 +70,7 @@ func (h *hub) trim(ctx context.Context, inbox, after string) {
 func (h *hub) distribute(ctx context.Context, messages []redis.XMessage) (bytes int) {
 	var touched []*subscription
 	for _, m := range messages {
-		entry := text(m.Values, "b")
+		entry, _ := m.Values["b"].(string)
 		bytes += len(entry)
 		if entry == "" { // a mark: it makes the stream, or wakes its reader
 			continue

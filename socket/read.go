@@ -222,8 +222,7 @@ func (c *connection) authenticate(ctx context.Context, m *Message) {
 		case errors.Is(err, errTooMany):
 			c.finish(closeFrame(CloseTooMany, "too many connections"))
 		case err != nil:
-			c.hub.log.Warn("socket: connection closed: its user could not be registered", "user", user.ID, "error", err)
-			c.finish(closeFrame(CloseTryLater, "try again later"))
+			c.tryLater(notRegistered, err)
 		default:
 			c.done(m)
 		}
@@ -237,8 +236,7 @@ func (c *connection) turnAway(err error) {
 		c.finish(closeFrame(CloseUnauthorized, "not authenticated"))
 		return
 	}
-	c.hub.log.Warn("socket: connection closed: Authenticate could not decide", "connection", c.id, "error", err)
-	c.finish(closeFrame(CloseTryLater, "try again later"))
+	c.tryLater("Authenticate could not decide", err)
 }
 
 // tellOf answers a message with its handler's error: a request with the reply that

@@ -62,7 +62,7 @@ func (c *connection) handleRequest(r request) {
 		c.at = r.connect.At
 		if c.user != nil { // by OnConnect, and so Authenticate is not asked
 			if err := c.open(); err != nil {
-				c.tryLater(err)
+				c.tryLater(notRegistered, err)
 				return
 			}
 			c.done(m)
@@ -74,8 +74,10 @@ func (c *connection) handleRequest(r request) {
 	}
 }
 
-// tryLater closes a connection whose user Redis could not be told of.
-func (c *connection) tryLater(err error) {
-	c.hub.log.Warn("socket: connection closed: its user could not be registered", "connection", c.id, "error", err)
+const notRegistered = "its user could not be registered"
+
+// tryLater closes a connection that cannot be served now.
+func (c *connection) tryLater(why string, err error) {
+	c.hub.log.Warn("socket: connection closed: "+why, "connection", c.id, "error", err)
 	c.finish(closeFrame(CloseTryLater, "try again later"))
 }

@@ -108,15 +108,6 @@ func parseKept(reply []any) (k kept, err error) {
 	return k, nil
 }
 
-func texts(reply any) []string {
-	words, _ := reply.([]any)
-	all := make([]string, len(words))
-	for i, word := range words {
-		all[i], _ = word.(string)
-	}
-	return all
-}
-
 // merge adds the values of Latest that belong on the page.
 func (p *page) merge(ch channel, values map[string]string, from point, newest uint64) error {
 	if newest > from.seq && len(values) == 0 {
@@ -182,15 +173,10 @@ func parseState(text string) (s state, err error) {
 func parseDelivery(ch channel, entry string) (d delivery, err error) {
 	d.channel = ch
 	r := entryReader{rest: entry}
-	d.at = position{r.sequence(), r.sequence(), r.sequence()}
+	d.at = r.position()
 	if r.err != nil {
 		return d, r.err
 	}
 	d.record, err = parseStored(r.rest)
 	return d, err
-}
-
-func text(values map[string]any, field string) string {
-	s, _ := values[field].(string)
-	return s
 }

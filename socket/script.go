@@ -15,6 +15,16 @@ type script struct {
 
 func newScript(source string) script { return script{redis.NewScript(source), source} }
 
+// texts returns what a script replied as strings; what is none is "".
+func texts(reply any) []string {
+	words, _ := reply.([]any)
+	all := make([]string, len(words))
+	for i, word := range words {
+		all[i], _ = word.(string)
+	}
+	return all
+}
+
 // command makes the command that runs the script, by its hash or with its
 // source.
 func (s script) command(ctx context.Context, inline bool, keys []string, args ...any) *redis.Cmd {

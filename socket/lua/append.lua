@@ -84,6 +84,9 @@ end
 -- left is how long what a state tells of is kept, in ms.
 local function left(state) return math.max(0, math.ceil((tonumber(sub(state, 50, 65)) - now) / 1000)) end
 
+-- positionOf returns where in the channel an entry of the log or of Latest is.
+local function positionOf(entry) return sub(entry, 1, 16), sub(entry, 17, 32), sub(entry, 33, 48) end
+
 local function logOf(key) return sub(key, 1, -6) .. 'log' end
 local function latestOf(key) return sub(key, 1, -6) .. 'latest' end
 
@@ -94,12 +97,12 @@ local function latestOf(key) return sub(key, 1, -6) .. 'latest' end
 local function find(key, logged, o, message)
   if o.key ~= '' then
     local value = call('HGET', latestOf(key), o.key) or ''
-    if sub(value, 49) == message then return sub(value, 1, 16), sub(value, 17, 32), sub(value, 33, 48) end
+    if sub(value, 49) == message then return positionOf(value) end
     return nil
   end
   local entries = call('LRANGE', logOf(key), 0, -1)
   for _, entry in ipairs(entries) do
-    if sub(entry, 49) == message then return sub(entry, 1, 16), sub(entry, 17, 32), sub(entry, 33, 48) end
+    if sub(entry, 49) == message then return positionOf(entry) end
   end
   local gone = logged -- the newest message that the log has lost
   if entries[1] then gone = sub(entries[1], 33, 48) end
