@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/queuerun/queuerun/jobs/redisstep"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -115,7 +116,7 @@ func (l *lease) beat(ctx context.Context) error {
 	for _, member := range dead {
 		err := l.bury(ctx, member)
 		errs = append(errs, err)
-		if err != nil && !answered(err) {
+		if err != nil && !redisstep.Answered(err) {
 			break // Redis is away, and the next beat must not wait.
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/queuerun/queuerun/jobs/redisstep"
 )
 
 const (
@@ -194,9 +196,9 @@ func (c *Client) runPush(ctx context.Context, asynqQueue, lane string, args []an
 	for _, wait := range pushBackoff {
 		ids, err := runOnce(ctx, c.rdb, pushScript, asynqQueue, []string{lane}, args...).StringSlice()
 		switch {
-		case err == nil, ctx.Err() != nil, answered(err) && !passing(err):
+		case err == nil, ctx.Err() != nil, redisstep.Answered(err) && !redisstep.Passing(err):
 			return ids, err
-		case !answered(err):
+		case !redisstep.Answered(err):
 			args[1] = "again"
 		}
 		pause(ctx, wait, nil)

@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"embed"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -67,19 +66,6 @@ func runOnce(ctx context.Context, rdb redis.UniversalClient, s script, asynqQueu
 		_ = rdb.Process(ctx, notRepeated{cmd})
 	}
 	return cmd
-}
-
-// answered reports whether an error is what Redis replied, and so not a sign
-// that a reply was lost.
-func answered(err error) bool {
-	answer := redis.Error(nil)
-	return errors.As(err, &answer)
-}
-
-// passing reports whether Redis refused a command only for now.
-func passing(err error) bool {
-	return redis.IsLoadingError(err) || redis.IsReadOnlyError(err) || redis.IsMasterDownError(err) ||
-		redis.IsClusterDownError(err) || redis.IsTryAgainError(err) || redis.IsMaxClientsError(err)
 }
 
 // command is the command that runs the script, inline with its source.

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"net"
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/queuerun/queuerun/jobs/redisstep"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -163,8 +163,8 @@ func (s *appendStep) read(last bool) (done bool) {
 		last = true
 	case redis.HasErrorPrefix(err, "NOSCRIPT"):
 		s.inline = true
-	case answered(err): // so Redis did nothing
-		last = last || !passing(err)
+	case redisstep.Answered(err): // so Redis did nothing
+		last = last || !redisstep.Passing(err)
 	case !neverSent(err):
 		for _, t := range s.targets {
 			t.unsure = true
@@ -216,22 +216,6 @@ func (t *target) read(reply any) {
 		*to = n
 	}
 	t.servers, t.appended = text[3:], true
-}
-
-// answered tells whether Redis itself refused a command.
-func answered(err error) bool {
-	var answer redis.Error
-	return errors.As(err, &answer)
-}
-
-// passing tells whether Redis refused a command only for now.
-func passing(err error) bool {
-	word, _, _ := strings.Cut(err.Error(), " ")
-	switch word {
-	case "LOADING", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "NOSCRIPT":
-		return true
-	}
-	return false
 }
 
 // neverSent tells whether a command did not even reach the network.

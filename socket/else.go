@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/queuerun/queuerun/jobs"
+	"github.com/queuerun/queuerun/jobs/redisstep"
 )
 
 // fallback is the job that takes the place of a message.
@@ -161,7 +162,7 @@ func (h *hub) acknowledge(user, token string) bool {
 		switch {
 		case err == nil, errors.Is(err, jobs.ErrNotFound), errors.Is(err, jobs.ErrStarted), errors.Is(err, jobs.ErrEnded):
 			return true
-		case ctx.Err() != nil, answered(err) && !passing(err):
+		case ctx.Err() != nil, redisstep.Answered(err) && !redisstep.Passing(err):
 			h.log.Warn("socket: acknowledged message keeps its fallback", "user", user, "token", token, "error", err)
 			return false
 		}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/queuerun/queuerun/jobs/redisstep"
 )
 
 // point is how far something is in a channel: the sequences of the newest message
@@ -36,7 +38,7 @@ func (h *hub) replay(ctx context.Context, ch channel, from point, upTo uint64) (
 	deadline := time.Now().Add(replayPatience)
 	for {
 		p, err := h.readPage(ctx, ch, from, upTo)
-		if err == nil || ctx.Err() != nil || answered(err) && !passing(err) || time.Now().After(deadline) {
+		if err == nil || ctx.Err() != nil || redisstep.Answered(err) && !redisstep.Passing(err) || time.Now().After(deadline) {
 			return p, err
 		}
 		pause(ctx, 100*time.Millisecond)
