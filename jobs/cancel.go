@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"log/slog"
 )
 
 // Cancel gives a job up on somebody's behalf. One that waits, for its time, a
@@ -13,8 +14,8 @@ import (
 //
 // It returns ErrNotFound when the queue has no such job, and ErrEnded when the
 // job has succeeded or was given up before; both also when this very call did
-// it, but the reply was lost and go-redis asked again. A push that repeats a
-// cancelled job is still ignored for its time (see Unique and Group.Dedupe).
+// it, but the reply was lost and go-redis asked again. A dedupe id that a deleted
+// job had taken (see Unique and Group.Dedupe) is free again.
 func (c *Client) Cancel(ctx context.Context, queue, id string) error {
 	if err := c.cancel(ctx, queue, id, ""); err != nil {
 		return fmt.Errorf("cancel job %q of queue %q: %w", id, queue, err)
@@ -38,16 +39,30 @@ func (c *Client) cancel(ctx context.Context, queue, id, which string) error {
 		return err
 	}
 	name := asynqQueueName(c.Prefix, queue)
-	what, err := runScript(ctx, c.rdb, cancelScript, name, []string{taskKey(name, id)}, id, which).Text()
-	switch {
-	case err != nil:
+	reply, err := runScript(ctx, c.rdb, cancelScript, name, []string{taskKey(name, id)}, id, which).Slice()
+	if err != nil {
 		return err
-	case what == "":
+	}
+	switch what := reply[0]; what {
+	case "":
 		return ErrNotFound
-	case what == "started":
+	case "started":
 		return ErrStarted
-	case what == "over":
+	case "over":
 		return ErrEnded
+	case "gone":
+		c.tellCancelled(ctx, queue, append([]any{id}, reply[1:]...))
 	}
 	return nil
+}
+
+// tellCancelled tells the user of a job that was deleted before it had run. The
+// job is gone, so an error changes nothing of that.
+func (c *Client) tellCancelled(ctx context.Context, queue string, deleted []any) {
+	if len(deleted) != foundFields {
+		return
+	}
+	if info, wanted := readRun(deleted, "", "").ended(queue, ErrCancelled); wanted {
+		tellEnded(context.WithoutCancel(ctx), slog.Default(), c.OnUpdate, info)
+	}
 }

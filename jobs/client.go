@@ -18,6 +18,11 @@ type Client struct {
 	// Handles lists the handlers of this program. A push to one of their
 	// queues is accepted although no worker has started yet.
 	Handles []Handler
+	// OnUpdate is called with what Cancel and Withdraw delete, if it was pushed
+	// with NotifyUser: the State is Archived and the LastError that of ErrCancelled,
+	// as of a job that was cancelled while it ran. An error is logged. Of the other
+	// ends Worker.OnUpdate is told.
+	OnUpdate func(ctx context.Context, update Info) error
 
 	rdb    redis.UniversalClient
 	once   sync.Once
@@ -85,9 +90,6 @@ func (c *Client) checkKnown(ctx context.Context, queue string) error {
 	c.known.Store(queue, true)
 	return nil
 }
-
-// asynqQueues is asynq's list of queues, which the dashboard shows.
-const asynqQueues = "asynq:queues"
 
 // list adds a queue to asynq's list, the first time.
 func (c *Client) list(ctx context.Context, asynqQueue string) error {

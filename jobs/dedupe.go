@@ -23,10 +23,10 @@ func (o pushOptions) window(to target) time.Duration {
 	}
 }
 
-// dedupeKey is where Redis remembers which job a push repeats, or "" when it
-// repeats none. Hashing keeps the key short and the group and the id apart,
-// whatever characters they have.
-func dedupeKey(asynqQueue string, to target, data []byte, o pushOptions) string {
+// dedupeHash ends the key where Redis remembers which job a push repeats; it is
+// "" when it repeats none. Hashing keeps the key short and the group and the id
+// apart, whatever characters they have.
+func dedupeHash(to target, data []byte, o pushOptions) string {
 	if o.window(to) == 0 {
 		return ""
 	}
@@ -36,5 +36,5 @@ func dedupeKey(asynqQueue string, to target, data []byte, o pushOptions) string 
 	}
 	group, what := sha256.Sum256([]byte(to.group)), sha256.Sum256(id)
 	sum := sha256.Sum256(append(append([]byte(kind), group[:]...), what[:]...))
-	return keyPrefix(asynqQueue) + "dedupe:" + hex.EncodeToString(sum[:16])
+	return hex.EncodeToString(sum[:16])
 }

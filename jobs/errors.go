@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/queuerun/queuerun/jobs/redisstep"
 )
 
 // The errors that errors.Is finds in what this package returns.
@@ -31,6 +33,9 @@ var (
 	ErrStarted = errors.New("the job has been started")
 	// ErrEnded: the job has succeeded or was given up.
 	ErrEnded = errors.New("the job has ended")
+	// ErrFull: Redis has reached its maxmemory and refuses what needs more of it.
+	// Nothing was pushed by the trip that it refused. Jobs are worked off all the same.
+	ErrFull = redisstep.ErrFull
 )
 
 // The causes, for context.Cause, of the cancellation of a handler's context.

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
+
+	"github.com/queuerun/queuerun/jobs/redisstep"
 )
 
 const (
@@ -42,7 +44,8 @@ type fetcher struct {
 	listening atomic.Int64
 
 	idle    atomic.Bool // the line was empty, and no delayed job is known
-	failing int         // looks in a row that got an error
+	failing int         // looks that got an error since one that went well
+	outage  outage      // of the looks
 }
 
 func newFetcher(r *workerRun, h Handler, name string) *fetcher {
@@ -83,7 +86,12 @@ func (f *fetcher) fetch(ctx context.Context) {
 			f.failed(ctx, worker, err)
 			continue
 		}
-		f.failing = 0
+		// An answer that had been lost is there now, also from a Redis that refuses
+		// all else.
+		if !got.again {
+			f.failing = 0
+			f.outage.over(f.log, "looks for jobs again")
+		}
 		if seeDue = len(got.jobs) < most && !got.more; !seeDue {
 			continue
 		}
@@ -147,8 +155,8 @@ func (f *fetcher) wait(ctx context.Context, got found) {
 	switch {
 	case got.limited > 0:
 		signal, limit = nil, got.limited
-	case !got.due.IsZero():
-		limit = min(lookAgain, max(time.Millisecond, time.Until(got.due)))
+	case got.due > 0:
+		limit = min(lookAgain, got.due)
 	}
 	f.idle.Store(limit == 0)
 	defer f.idle.Store(false)
@@ -165,9 +173,7 @@ func (f *fetcher) failed(ctx context.Context, worker string, err error) {
 	if ctx.Err() != nil {
 		return
 	}
-	if f.failing == 0 {
-		f.log.Warn("could not look for jobs, trying again", "error", err)
-	}
+	f.outage.failed(f.log, "could not look for jobs, trying again", redisstep.Explain(err))
 	f.failing++
 	pause(ctx, min(time.Second, 5*time.Millisecond<<min(f.failing, 10)), nil)
 }

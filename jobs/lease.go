@@ -6,9 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/queuerun/queuerun/jobs/redisstep"
@@ -36,10 +35,19 @@ type lease struct {
 	// dropped is called when a lease was lost. It reports whether no handler is
 	// at work under it any more.
 	dropped func(worker string) (ended bool)
+	// gaveUp is called with jobs of a queue that have taken too many workers with
+	// them.
+	gaveUp func(queue string, jobs []*jobRun)
 
-	// Only the beat uses these: when it last reached Redis, and until when it
-	// takes nobody for dead, since they may have been as unable to reach it.
+	// Only the beat uses these: when it last reached Redis, what the clock there
+	// showed, and until when it takes nobody for dead, since they may have been as
+	// unable to reach it or to renew their leases.
 	reached, sparing time.Time
+	clock            redisClock
+	outage           outage
+
+	// clockWentBack says that jobs may have been delayed for too long.
+	clockWentBack atomic.Bool
 
 	mu    sync.Mutex
 	id    string          // the worker's name as long as it has this lease
@@ -89,7 +97,9 @@ func (l *lease) lost(worker string) {
 func (l *lease) run(ctx context.Context) {
 	every(ctx, beatEvery, func() {
 		if err := l.beat(ctx); err != nil && ctx.Err() == nil {
-			l.log.Warn("could not renew the worker's lease", "error", err)
+			l.outage.failed(l.log, "could not renew the worker's lease", redisstep.Explain(err))
+		} else if err == nil {
+			l.outage.over(l.log, "renews the worker's lease again")
 		}
 	})
 }
@@ -104,7 +114,7 @@ func (l *lease) beat(ctx context.Context) error {
 	if worker == "" {
 		return l.take(ctx)
 	}
-	dead, err := l.beatOnce(ctx, worker, "")
+	buried, err := l.beatOnce(ctx, worker, "")
 	if errors.Is(err, errGone) {
 		l.lost(worker)
 		return l.take(ctx)
@@ -113,8 +123,8 @@ func (l *lease) beat(ctx context.Context) error {
 		return err
 	}
 	var errs []error
-	for _, member := range dead {
-		err := l.bury(ctx, member)
+	for _, d := range buried {
+		err := l.bury(ctx, d)
 		errs = append(errs, err)
 		if err != nil && !redisstep.Answered(err) {
 			break // Redis is away, and the next beat must not wait.
@@ -123,21 +133,25 @@ func (l *lease) beat(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// dead is a worker whose jobs in a queue are to be put back in line.
+type dead struct{ worker, queue string }
+
 // beatOnce renews or registers a lease and returns the dead.
-func (l *lease) beatOnce(ctx context.Context, worker, how string) (dead []string, err error) {
-	now := time.Now()
-	if !l.reached.IsZero() && now.Sub(l.reached) > leaseTime/2 {
-		l.sparing = now.Add(leaseTime)
+func (l *lease) beatOnce(ctx context.Context, worker, how string) ([]dead, error) {
+	asked := time.Now()
+	if !l.reached.IsZero() && asked.Sub(l.reached) > leaseTime/2 {
+		l.sparing = asked.Add(leaseTime)
 	}
 	spare := ""
-	if now.Before(l.sparing) {
+	if asked.Before(l.sparing) {
 		spare = "spare"
 	}
-	args := []any{leaseTime.Milliseconds(), how, spare}
+	least, most := l.clock.bounds(asked)
+	args := []any{leaseTime.Milliseconds(), how, spare, least, most, worker}
 	for _, queue := range l.queues {
-		args = append(args, worker+" "+queue)
+		args = append(args, queue)
 	}
-	keys := []string{workersKey(l.prefix, "live"), workersKey(l.prefix, "dead")}
+	keys := []string{workersKey(l.prefix, "live"), deadKey(l.prefix, "")}
 	reply, err := beatScript.Run(ctx, l.rdb, keys, args...).Slice()
 	if err != nil {
 		return nil, fmt.Errorf("renew the worker's lease: %w", err)
@@ -146,37 +160,68 @@ func (l *lease) beatOnce(ctx context.Context, worker, how string) (dead []string
 	if held, _ := reply[0].(int64); held == 0 {
 		return nil, errGone
 	}
-	for _, member := range reply[1:] {
-		if s, ok := member.(string); ok {
-			dead = append(dead, s)
-		}
+	if len(reply)%2 != 0 {
+		return nil, errors.New("renew the worker's lease: unexpected reply of the script")
 	}
-	return dead, nil
+	shown, _ := reply[1].(int64)
+	l.noteClock(l.clock.read(shown, asked, l.reached))
+	return readDead(reply[2:]), nil
+}
+
+// noteClock sees to a step of Redis' clock. All leases seem to be over after one
+// ahead, so their owners are given the time to renew them.
+func (l *lease) noteClock(step time.Duration) {
+	if step == 0 {
+		return
+	}
+	l.log.Warn("the clock of Redis was put forward or back", "by", step)
+	l.sparing = l.reached.Add(leaseTime)
+	if step < 0 {
+		l.clockWentBack.Store(true)
+	}
+}
+
+func readDead(words []any) []dead {
+	all := make([]dead, 0, len(words)/2)
+	for i := 0; i < len(words); i += 2 {
+		var d dead
+		d.worker, _ = words[i].(string)
+		d.queue, _ = words[i+1].(string)
+		all = append(all, d)
+	}
+	return all
 }
 
 // bury puts the jobs of a dead worker in one of this worker's queues back in
 // line.
-func (l *lease) bury(ctx context.Context, member string) error {
-	worker, queue, _ := strings.Cut(member, " ")
-	if !l.handles(queue) || !l.mayBury(worker) {
+func (l *lease) bury(ctx context.Context, d dead) error {
+	if !l.mayBury(d.worker) {
 		return nil
 	}
-	counts, err := runScript(ctx, l.rdb, recoverScript, queue, []string{keyPrefix(queue) + "active"},
-		worker, mostRecoveries, failure(errPoison).append(nil), failure(ErrCancelled).append(nil)).Int64Slice()
+	reply, err := runScript(ctx, l.rdb, recoverScript, d.queue, []string{keyPrefix(d.queue) + "active"},
+		d.worker, mostRecoveries, failure(errPoison).append(nil), failure(ErrCancelled).append(nil)).Slice()
 	if err != nil {
-		return fmt.Errorf("recover the jobs of worker %q in queue %q: %w", worker, queue, err)
+		return fmt.Errorf("recover the jobs of worker %q in queue %q: %w", d.worker, d.queue, err)
 	}
-	if len(counts) == 2 && counts[0]+counts[1] > 0 {
-		l.log.Warn("recovered the jobs of a worker that died", "queue", queue, "worker", worker,
-			"jobs", counts[0], "given up", counts[1])
+	if len(reply)%foundFields != 1 {
+		return fmt.Errorf("recover the jobs of worker %q in queue %q: unexpected reply of the script", d.worker, d.queue)
 	}
-	if err := l.rdb.ZRem(ctx, workersKey(l.prefix, "dead"), member).Err(); err != nil {
-		return fmt.Errorf("forget the dead worker %q: %w", worker, err)
+	var givenUp []*jobRun
+	for job := reply[1:]; len(job) > 0; job = job[foundFields:] {
+		givenUp = append(givenUp, readRun(job, d.worker, ""))
+	}
+	if back, _ := reply[0].(int64); back > 0 || len(givenUp) > 0 {
+		l.log.Warn("recovered the jobs of a worker that died", "queue", d.queue, "worker", d.worker,
+			"jobs", back, "given up", len(givenUp))
+	}
+	if len(givenUp) > 0 {
+		l.gaveUp(d.queue, givenUp)
+	}
+	if err := l.rdb.ZRem(ctx, deadKey(l.prefix, d.queue), d.worker).Err(); err != nil {
+		return fmt.Errorf("forget the dead worker %q: %w", d.worker, err)
 	}
 	return nil
 }
-
-func (l *lease) handles(queue string) bool { return slices.Contains(l.queues, queue) }
 
 // mayBury reports whether no handler of this process is at work under a lease
 // of its own that it has lost: the job would run beside itself.

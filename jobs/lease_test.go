@@ -13,7 +13,7 @@ import (
 
 const (
 	liveKey = "queuerun:{workers}:live"
-	deadKey = "queuerun:{workers}:dead"
+	deadKey = "queuerun:{workers}:dead:" // followed by the queue
 )
 
 // Others take a worker for dead queue by queue.
@@ -42,8 +42,8 @@ func TestLeaseIsLostWithAnyOfItsQueues(t *testing.T) {
 		id := must(t)(last.Push(ctx, 1))
 		redistest.Eventually(t, soon, "the start", func() bool { return len(starts.all()) > 0 })
 		for _, member := range rdb.ZRange(ctx, liveKey, 0, -1).Val() {
-			if strings.HasSuffix(member, " last") {
-				rdb.ZAdd(ctx, deadKey, redis.Z{Score: 1, Member: member})
+			if worker, ok := strings.CutSuffix(member, " last"); ok {
+				rdb.ZAdd(ctx, deadKey+"last", redis.Z{Score: 1, Member: worker})
 				rdb.ZRem(ctx, liveKey, member)
 			}
 		}
@@ -60,10 +60,13 @@ func TestOneQueueThatCannotBeRecoveredDoesNotKeepBackOthers(t *testing.T) {
 		startWorker(t, rdb, broken.Handle(ignore[int]), fine.Handle(ignore[int]))
 		ctx := context.Background()
 		rdb.Set(ctx, "asynq:{broken}:active", "no list", 0)
-		rdb.ZAdd(ctx, deadKey, redis.Z{Score: 1, Member: "x broken"}, redis.Z{Score: 2, Member: "x fine"})
+		rdb.ZAdd(ctx, deadKey+"broken", redis.Z{Score: 1, Member: "x"})
+		rdb.ZAdd(ctx, deadKey+"fine", redis.Z{Score: 2, Member: "x"})
 		redistest.Eventually(t, soon, "the other queue to be recovered", func() bool {
-			left := rdb.ZRange(ctx, deadKey, 0, -1).Val()
-			return len(left) == 1 && left[0] == "x broken"
+			return rdb.Exists(ctx, deadKey+"fine").Val() == 0
 		})
+		if rdb.ZCard(ctx, deadKey+"broken").Val() != 1 {
+			t.Error("the queue that cannot be recovered was forgotten")
+		}
 	})
 }

@@ -27,8 +27,9 @@ type found struct {
 	jobs    []*jobRun
 	more    bool          // look again at once
 	limited time.Duration // the rate allows no start before
+	again   bool          // it was the question for an answer that was lost
 	sawDue  bool          // delayed jobs were seen to
-	due     time.Time     // when the next one may start, if so; zero when none is delayed
+	due     time.Duration // until the next one may start, if so; zero when none is delayed
 }
 
 // errGone says that the worker was taken for dead.
@@ -65,7 +66,8 @@ func (l *looker) look(ctx context.Context, worker string, most int, seeDue bool)
 		return found{}, fmt.Errorf("look for jobs: %w", err)
 	}
 	f, err := readFound(reply, worker, run)
-	f.sawDue = due != "" && again == ""
+	f.again = again != ""
+	f.sawDue = due != "" && !f.again
 	return f, err
 }
 
@@ -83,10 +85,7 @@ func readFound(reply []any, worker, run string) (f found, err error) {
 	more, _ := reply[0].(int64)
 	limited, _ := reply[1].(int64)
 	due, _ := reply[2].(int64)
-	f.more, f.limited = more == 1, time.Duration(limited)*time.Millisecond
-	if due > 0 {
-		f.due = time.UnixMilli(due)
-	}
+	f.more, f.limited, f.due = more == 1, time.Duration(limited)*time.Millisecond, time.Duration(due)*time.Millisecond
 	for job := reply[3:]; len(job) > 0; job = job[foundFields:] {
 		f.jobs = append(f.jobs, readRun(job, worker, run))
 	}

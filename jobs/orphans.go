@@ -3,25 +3,30 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/redis/go-redis/v9"
 )
 
-// orphans finds jobs that run under a lease which Redis has forgotten, as it may
-// in a fail-over: no worker renews it, and none would take it for dead.
+// orphansTrip is how many running jobs are looked at in one trip.
+const orphansTrip = 500
+
+// orphans finds jobs of a queue that run under a lease which Redis has forgotten,
+// as it may in a fail-over: no worker renews it, and none would take it for dead.
 type orphans struct {
 	lease *lease
-	// suspects are the owners in each queue, "worker queue", that had no lease
-	// when they were looked at last. One may just have been taken.
+	queue string // as asynq has it
+	// suspects are the owners that had no lease when they were looked at last. One
+	// may just have been taken.
 	suspects map[string]bool
 }
 
-// check puts those that had no lease twice among the dead.
+// check recovers the jobs of those that had no lease twice.
 func (o *orphans) check(ctx context.Context) error {
-	owners := map[string]bool{}
-	for _, queue := range o.lease.queues {
-		if err := o.addOwners(ctx, queue, owners); err != nil {
-			return err
-		}
+	owners, err := o.owners(ctx)
+	if err != nil {
+		return err
 	}
 	found := map[string]bool{}
 	for owner := range owners {
@@ -34,7 +39,8 @@ func (o *orphans) check(ctx context.Context) error {
 		}
 		found[owner] = true
 		if o.suspects[owner] {
-			if err := o.bury(ctx, owner); err != nil {
+			o.lease.log.Warn("jobs run under a lease that Redis has forgotten", "worker", owner, "queue", o.queue)
+			if err := o.lease.bury(ctx, dead{owner, o.queue}); err != nil {
 				return err
 			}
 		}
@@ -43,36 +49,39 @@ func (o *orphans) check(ctx context.Context) error {
 	return nil
 }
 
-// addOwners adds those who run jobs of a queue.
-func (o *orphans) addOwners(ctx context.Context, queue string, owners map[string]bool) error {
-	ids, err := o.lease.rdb.LRange(ctx, keyPrefix(queue)+"active", 0, -1).Result()
+// owners returns the workers that run jobs of the queue.
+func (o *orphans) owners(ctx context.Context) (map[string]bool, error) {
+	ids, err := o.lease.rdb.LRange(ctx, keyPrefix(o.queue)+"active", 0, -1).Result()
 	if err != nil {
-		return fmt.Errorf("list the running jobs of queue %q: %w", queue, err)
+		return nil, fmt.Errorf("list the running jobs of queue %q: %w", o.queue, err)
 	}
-	for _, id := range ids {
+	owners := map[string]bool{}
+	for some := range slices.Chunk(ids, orphansTrip) {
+		pipe := o.lease.rdb.Pipeline()
+		runs := make([]*redis.StringCmd, len(some))
+		for i, id := range some {
+			runs[i] = pipe.HGet(ctx, taskKey(o.queue, id), "run")
+		}
 		// Without a run it is a foreign worker's, or has just ended.
-		run, _ := o.lease.rdb.HGet(ctx, taskKey(queue, id), "run").Result()
-		if worker, _, ok := strings.Cut(run, ":"); ok {
-			owners[worker+" "+queue] = true
+		if _, err := pipe.Exec(ctx); err != nil && err != redis.Nil {
+			return nil, fmt.Errorf("look who runs the jobs of queue %q: %w", o.queue, err)
+		}
+		for _, run := range runs {
+			if worker, _, ok := strings.Cut(run.Val(), ":"); ok {
+				owners[worker] = true
+			}
 		}
 	}
-	return nil
+	return owners, nil
 }
 
-func (o *orphans) known(ctx context.Context, owner string) (bool, error) {
-	for _, which := range []string{"live", "dead"} {
-		ranks, err := o.lease.rdb.ZMScore(ctx, workersKey(o.lease.prefix, which), owner).Result()
-		if err != nil {
-			return false, fmt.Errorf("look up a worker's lease: %w", err)
-		}
-		if len(ranks) == 1 && ranks[0] > 0 {
-			return true, nil
-		}
+// known reports whether the worker has a lease, or is known to have lost it.
+func (o *orphans) known(ctx context.Context, worker string) (bool, error) {
+	pipe := o.lease.rdb.Pipeline()
+	live := pipe.ZMScore(ctx, workersKey(o.lease.prefix, "live"), worker+" "+o.queue)
+	dead := pipe.ZMScore(ctx, deadKey(o.lease.prefix, o.queue), worker)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return false, fmt.Errorf("look up a worker's lease: %w", err)
 	}
-	return false, nil
-}
-
-func (o *orphans) bury(ctx context.Context, owner string) error {
-	o.lease.log.Warn("jobs run under a lease that Redis has forgotten", "worker and queue", owner)
-	return o.lease.bury(ctx, owner)
+	return slices.ContainsFunc(append(live.Val(), dead.Val()...), func(score float64) bool { return score > 0 }), nil
 }

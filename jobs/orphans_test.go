@@ -33,7 +33,7 @@ func TestOrphansAreRecoveredWhenSeenTwice(t *testing.T) {
 			return id
 		}
 		mine, orphan := start("mine", l.worker()), start("orphan", "FORGOTTEN")
-		o := &orphans{lease: l}
+		o := &orphans{lease: l, queue: "q"}
 		for pass, want := range []State{Active, Pending} {
 			if err := o.check(ctx); err != nil {
 				t.Fatal(err)

@@ -24,7 +24,7 @@ const (
 type newJob struct {
 	id      string
 	message []byte // asynq's encoding of its task
-	dedupe  string // key, or ""
+	dedupe  string // hash, or ""
 	place   place
 }
 
@@ -44,7 +44,7 @@ func (p place) args() []any { return []any{p.group, p.when, p.ms, p.remember, p.
 func (q *Queue[T]) push(ctx context.Context, to target, payloads []T, options []PushOption) ([]string, error) {
 	ids, err := q.pushAll(ctx, to, payloads, applyPushOptions(options))
 	if err != nil {
-		return ids, fmt.Errorf("push to queue %q: %w", q.name, err)
+		return ids, fmt.Errorf("push to queue %q: %w", q.name, redisstep.Explain(err))
 	}
 	return ids, nil
 }
@@ -122,7 +122,7 @@ func (c *Client) newJobs(ctx context.Context, queue string, to target, payloads 
 		all[i] = newJob{
 			id:      id,
 			message: newMessage(queue, asynqQueue, id, payload, encodedHeaders, o.retain),
-			dedupe:  dedupeKey(asynqQueue, to, payload, o),
+			dedupe:  dedupeHash(to, payload, o),
 			place:   o.place(to),
 		}
 	}

@@ -3,6 +3,8 @@ package jobs
 import (
 	"context"
 	"fmt"
+
+	"github.com/queuerun/queuerun/jobs/redisstep"
 )
 
 // Item is one job of PushEach: a payload with options of its own.
@@ -20,7 +22,7 @@ type Item[T any] struct {
 func (q *Queue[T]) PushEach(ctx context.Context, items []Item[T]) ([]string, error) {
 	ids, err := q.pushEach(ctx, items)
 	if err != nil {
-		return ids, fmt.Errorf("push to queue %q: %w", q.name, err)
+		return ids, fmt.Errorf("push to queue %q: %w", q.name, redisstep.Explain(err))
 	}
 	return ids, nil
 }

@@ -21,10 +21,15 @@ var (
 	recoverScript  = loadScript("recover")
 	adoptScript    = loadScript("adopt")
 	sweepScript    = loadScript("sweep")
+	tendScript     = loadScript("tend")
+	shortenScript  = loadScript("shorten")
+	stoppingScript = loadScript("stopping")
+	forgetScript   = loadScript("forget")
 	cancelScript   = loadScript("cancel")
 	progressScript = loadScript("progress")
 	waitScript     = loadScript("wait")
-	beatScript     = script{redis.NewScript(luaFile("beat")), luaFile("beat")}
+	beatScript     = loadAlone("beat")
+	recordScript   = loadAlone("record")
 )
 
 // script is a script with its source, for Redis that does not know it yet.
@@ -38,6 +43,12 @@ type script struct {
 func loadScript(name string) script {
 	const common = "local prefix, channel, since = ARGV[#ARGV - 2], ARGV[#ARGV - 1], ARGV[#ARGV]\n"
 	source := common + luaFile("group") + luaFile(name)
+	return script{redis.NewScript(source), source}
+}
+
+// loadAlone is for a script that is not about one queue.
+func loadAlone(name string) script {
+	source := luaFile(name)
 	return script{redis.NewScript(source), source}
 }
 
@@ -121,13 +132,18 @@ func recordKey(prefix string) string {
 	return "queuerun:" + prefix + ":queues"
 }
 
-// workersKey is the set of the workers' leases, or of those that are over.
+// workersKey is the set of the workers' leases, or the start of the sets, by
+// queue, of those that are over.
 func workersKey(prefix, which string) string {
 	if prefix != "" {
 		prefix += ":"
 	}
 	return "queuerun:{" + prefix + "workers}:" + which
 }
+
+// deadKey is the set of the workers whose leases are over and whose jobs of a
+// queue are to be put back in line.
+func deadKey(prefix, asynqQueue string) string { return workersKey(prefix, "dead:") + asynqQueue }
 
 // checkPrefix refuses what would break the names of keys and queues.
 func checkPrefix(prefix string) error {

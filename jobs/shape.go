@@ -12,6 +12,7 @@ const (
 	shapeDequeue
 	shapeFinish  // done, mark-as-complete, retry, archive or requeue
 	shapeExpired // list of the tasks whose leases are over
+	shapeForget  // of tasks that were kept for their time
 )
 
 var shapes = map[string]shape{
@@ -24,6 +25,7 @@ var shapes = map[string]shape{
 	"task active lease archived processed-day failed-day processed failed task": shapeFinish,
 	"active lease pending task":                                                 shapeFinish,
 	"lease":                                                                     shapeExpired,
+	"completed":                                                                 shapeForget,
 }
 
 func shapeOf(keys []string) shape {

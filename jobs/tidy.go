@@ -3,8 +3,9 @@ package jobs
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
+
+	"github.com/queuerun/queuerun/jobs/redisstep"
 )
 
 const (
@@ -18,69 +19,67 @@ const (
 
 // tidy repairs what others did to the queues, now and then, until ctx ends.
 func (r *workerRun) tidy(ctx context.Context) {
-	tick, seldom := time.NewTicker(tidyEvery), time.NewTicker(adoptEvery)
-	defer tick.Stop()
-	defer seldom.Stop()
-	orphans := &orphans{lease: r.lease}
-	warn := func(log *slog.Logger, err error) {
-		if err != nil && ctx.Err() == nil {
-			log.Warn("could not tidy up", "error", err)
-		}
+	var outage outage
+	sweepers := make([]*sweeper, 0, len(r.fetchers))
+	for name, f := range r.fetchers {
+		sweepers = append(sweepers, &sweeper{fetcher: f, orphans: orphans{lease: r.lease, queue: name}})
 	}
-	for {
-		repair := sweep
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			warn(r.log, r.list(ctx))
-		case <-seldom.C:
-			repair = adoptJobs
-			warn(r.log, orphans.check(ctx))
+	var seldom time.Time
+	every(ctx, tidyEvery, func() {
+		now := time.Now()
+		isSeldom := now.Sub(seldom) >= adoptEvery
+		if isSeldom {
+			seldom = now
 		}
-		for _, f := range r.fetchers {
-			warn(f.log, repair(ctx, f))
+		if err := r.tidyOnce(ctx, sweepers, isSeldom); err == nil {
+			outage.over(r.log, "tidies up again")
+		} else if ctx.Err() == nil {
+			outage.failed(r.log, "could not tidy up", redisstep.Explain(err))
 		}
-	}
+	})
 }
 
-// list makes sure that the dashboard lists the queues: asynq does so only for a
-// process' first push, and an empty queue may be deleted after that.
-func (r *workerRun) list(ctx context.Context) error {
-	names := make([]any, 0, len(r.fetchers))
-	for name := range r.fetchers {
-		names = append(names, name)
+func (r *workerRun) tidyOnce(ctx context.Context, sweepers []*sweeper, seldom bool) error {
+	if err := recordQueues(ctx, r.rdb, r.prefix, r.handlers); err != nil {
+		return err
 	}
-	if err := r.rdb.SAdd(ctx, asynqQueues, names...).Err(); err != nil {
-		return fmt.Errorf("list the queues: %w", err)
+	if r.lease.clockWentBack.Swap(false) {
+		if err := r.shortenWaits(ctx); err != nil {
+			r.lease.clockWentBack.Store(true)
+			return err
+		}
+	}
+	for _, s := range sweepers {
+		if err := s.tend(ctx, seldom); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// sweep settles every group of a queue. The scripts keep the groups right by
-// themselves; what an operator deletes, archives or runs in the dashboard goes
-// past them.
-func sweep(ctx context.Context, f *fetcher) error {
-	key := keyPrefix(f.name) + "fifo-groups"
-	for cursor := uint64(0); ; {
-		groups, next, err := f.run.rdb.SScan(ctx, key, cursor, "", 100).Result()
-		if err != nil {
-			return fmt.Errorf("list the groups: %w", err)
-		}
-		if len(groups) > 0 {
-			args := make([]any, len(groups))
-			for i, group := range groups {
-				args[i] = group
+// shortenTrip is how many delayed jobs are looked at in one step.
+const shortenTrip = 200
+
+// shortenWaits sees to jobs that were delayed for some time while the clock of
+// Redis was ahead: they would wait for that much longer.
+func (r *workerRun) shortenWaits(ctx context.Context) error {
+	for _, f := range r.fetchers {
+		kept, shortened := int64(0), int64(0)
+		for {
+			counts, err := runScript(ctx, r.rdb, shortenScript, f.name, []string{keyPrefix(f.name) + "due"}, kept, shortenTrip).Int64Slice()
+			if err != nil {
+				return fmt.Errorf("shorten the waits of delayed jobs: %w", err)
 			}
-			if err := runScript(ctx, f.run.rdb, sweepScript, f.name, []string{key}, args...).Err(); err != nil {
-				return fmt.Errorf("settle the groups: %w", err)
+			if len(counts) != 2 || counts[0] == 0 {
+				break
 			}
+			kept, shortened = kept+counts[0]-counts[1], shortened+counts[1]
 		}
-		if next == 0 {
-			return nil
+		if shortened > 0 {
+			f.log.Warn("jobs would have waited too long, since the clock of Redis was ahead when they were delayed", "jobs", shortened)
 		}
-		cursor = next
 	}
+	return nil
 }
 
 // adoptJobs puts jobs back in line that a foreign asynq server held when it

@@ -86,18 +86,3 @@ func (w *Worker) check(ctx context.Context) error {
 	}
 	return recordQueues(ctx, w.Redis, w.Prefix, w.Handlers)
 }
-
-// recordQueues makes the queues known to clients in other programs.
-func recordQueues(ctx context.Context, rdb redis.UniversalClient, prefix string, handlers []Handler) error {
-	if len(handlers) == 0 {
-		return nil
-	}
-	names := make([]any, len(handlers))
-	for i, h := range handlers {
-		names[i] = h.queue
-	}
-	if err := rdb.SAdd(ctx, recordKey(prefix), names...).Err(); err != nil {
-		return fmt.Errorf("record the queues in Redis: %w", err)
-	}
-	return nil
-}

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -14,7 +15,10 @@ import (
 
 // workerRun is one call of Worker.Run.
 type workerRun struct {
+	id       string // of this process among the workers
 	rdb      redis.UniversalClient
+	prefix   string
+	handlers []Handler
 	base     context.Context // of all handlers' contexts
 	log      *slog.Logger
 	drain    time.Duration
@@ -28,9 +32,10 @@ type workerRun struct {
 	server   *asynq.Server
 
 	phase     phase
-	running   atomic.Int64  // handlers that have not returned
-	returned  chan struct{} // gets one when running may have come to 0
-	unsettled atomic.Bool   // an outcome, or the reply to the last look, was lost
+	running   atomic.Int64   // handlers that have not returned
+	returned  chan struct{}  // gets one when running may have come to 0
+	unsettled atomic.Bool    // an outcome, or the reply to the last look, was lost
+	telling   sync.WaitGroup // of jobs that were given up by recovery
 }
 
 // phase says how far a stop has come. Each context is cancelled when it is
@@ -44,7 +49,10 @@ type phase struct {
 }
 
 func newWorkerRun(ctx context.Context, w *Worker) *workerRun {
-	r := &workerRun{rdb: w.Redis, log: w.Logger, drain: w.Drain, onUpdate: w.OnUpdate}
+	r := &workerRun{
+		id: rand.Text(), rdb: w.Redis, prefix: w.Prefix, handlers: w.Handlers,
+		log: w.Logger, drain: w.Drain, onUpdate: w.OnUpdate,
+	}
 	if r.drain <= 0 {
 		r.drain = defaultDrain
 	}
@@ -62,7 +70,7 @@ func newWorkerRun(ctx context.Context, w *Worker) *workerRun {
 	}
 	r.handoff, r.returned = make(chan string), make(chan struct{}, 1)
 	r.commits = commits{rdb: w.Redis, requests: make(chan commitRequest)}
-	r.lease = &lease{rdb: w.Redis, prefix: w.Prefix, log: r.log, dropped: r.dropRuns}
+	r.lease = &lease{rdb: w.Redis, prefix: w.Prefix, log: r.log, dropped: r.dropRuns, gaveUp: r.tellGivenUp}
 	r.wakeups = &wakeups{rdb: w.Redis, log: r.log, fetchers: map[string]*fetcher{}, connected: func(ctx context.Context) error {
 		return recordQueues(ctx, w.Redis, w.Prefix, w.Handlers)
 	}}
@@ -98,8 +106,10 @@ func (r *workerRun) work(ctx context.Context) error {
 		committing.Go(func() { r.commits.run(r.phase.over) })
 	}
 	<-ctx.Done()
+	helping.Go(r.noteStopping)
 	err := r.stop(&fetching)
 	helping.Wait()
+	r.telling.Wait()
 	committing.Wait()
 	return err
 }
@@ -130,6 +140,25 @@ func (r *workerRun) stop(fetching *sync.WaitGroup) error {
 		r.log.Warn("could not end the worker's lease", "error", err)
 	}
 	return nil
+}
+
+// noteStopping lets the others know that the worker was told to stop. If it ends
+// with jobs that do not listen to their contexts, or is killed since it takes too
+// long, that is not their fault: see recover.lua.
+func (r *workerRun) noteStopping() {
+	worker := r.lease.worker()
+	if worker == "" {
+		return
+	}
+	for name, f := range r.fetchers {
+		if len(f.runs.all()) == 0 {
+			continue
+		}
+		key := keyPrefix(name) + "stopping:" + worker
+		if err := runScript(r.phase.over, r.rdb, stoppingScript, name, []string{key}).Err(); err != nil && r.phase.over.Err() == nil {
+			f.log.Warn("could not note that the worker stops", "error", err)
+		}
+	}
 }
 
 // waitForHandlers waits also for those that asynq has left, because their jobs

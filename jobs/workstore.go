@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -30,6 +31,9 @@ func (s *workStore) EvalSha(ctx context.Context, sha string, keys []string, args
 		return valueCmd(ctx, "OK")
 	case shapeExpired:
 		return valueCmd(ctx, []any{}) // The leases are ours; see lease.go.
+	case shapeForget:
+		queue, _, _ := strings.Cut(strings.TrimPrefix(keys[0], "asynq:{"), "}:")
+		return runScript(ctx, s.UniversalClient, forgetScript, queue, keys) // The time is Redis'.
 	default:
 		return s.UniversalClient.EvalSha(ctx, sha, keys, args...)
 	}

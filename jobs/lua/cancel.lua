@@ -1,26 +1,47 @@
 -- Cancels a job.
 -- KEYS  task
 -- ARGV  id, "unstarted" or "" for one in any state; then prefix, channel, since
--- Returns "gone" when it waited and is deleted, "running" when its worker was told, "started" when it
--- should not have been started and was, "over" when it had ended before, "" when there is none.
+-- Returns {"gone", message, start number, group, sequence} when it waited and is deleted, {"running"} when
+-- its worker was told, {"started"} when it should not have been started and was, {"over"} when it had ended
+-- before, {""} when there is none.
 local id, key = ARGV[1], KEYS[1]
-local state, group = unpack(redis.call("HMGET", key, "state", "fifo_group"))
+local state, msg, starts, group, seq, dedupe =
+	unpack(redis.call("HMGET", key, "state", "msg", "starts", "fifo_group", "fifo_seq", "dedupe"))
 if not state then
-	return ""
+	return {""}
 elseif state == "completed" or state == "archived" then
-	return "over"
+	return {"over"}
 elseif ARGV[2] == "unstarted" and (state == "active" or state == "retry") then
-	return "started"
-elseif state == "active" then
-	redis.call("HSET", key, "cancelled", "1")
-	redis.call("PUBLISH", channel, "cancel:" .. id)
-	return "running"
+	return {"started"}
 end
-redis.call("LREM", prefix .. "pending", 0, id)
-redis.call("ZREM", prefix .. "scheduled", id)
-redis.call("ZREM", prefix .. "retry", id)
-redis.call("ZREM", prefix .. "due", id)
+begin_freeing()
+if state == "active" then
+	redis.call("HSET", key, "cancelled", "1")
+	publish(channel, "cancel:" .. id)
+	return {"running"}
+end
+
+-- Near the ends of the line of those that wait it is looked for. Elsewhere its id stays, since a step must not
+-- take longer in a longer line, and is passed over when it is first: see look.lua.
+local function take_out_of_line()
+	local list = prefix .. "pending"
+	if redis.call("LPOS", list, id, "MAXLEN", 1000) then
+		redis.call("LREM", list, 1, id)
+	elseif redis.call("LPOS", list, id, "RANK", -1, "MAXLEN", 1000) then
+		redis.call("LREM", list, -1, id)
+	end
+end
+
+if state == "pending" then
+	take_out_of_line()
+else
+	redis.call("ZREM", prefix .. state, id)
+	redis.call("ZREM", prefix .. "due", id)
+end
 redis.call("DEL", key)
+if dedupe and redis.call("GET", dedupe_key(dedupe)) == "0" .. id then
+	redis.call("DEL", dedupe_key(dedupe))
+end
 leave(group, id)
-redis.call("PUBLISH", channel .. ":done:" .. id, "")
-return "gone"
+publish(channel .. ":done:" .. id, "")
+return {"gone", msg, tonumber(starts or 0), group or "", tonumber(seq or 0)}

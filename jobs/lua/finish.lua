@@ -8,6 +8,13 @@
 -- job would run again and was cancelled.
 local processed, failed = 0, 0
 
+-- Once a job has ended its dedupe id stays taken, whether the job is kept or not.
+local function remember_end(id, dedupe)
+	if dedupe and redis.call("GET", dedupe_key(dedupe)) == "0" .. id then
+		redis.call("SET", dedupe_key(dedupe), "1" .. id, "KEEPTTL")
+	end
+end
+
 local function done(id, key, owner, msg, keep, result, unique)
 	if unique ~= "" and redis.call("GET", unique) == id then
 		redis.call("DEL", unique)
@@ -24,8 +31,8 @@ end
 
 local function finish(id, owner, outcome, msg, wait, keep, result, counted, unique)
 	local key = task_key(id)
-	local run, group, waited, cancelled, ended, state =
-		unpack(redis.call("HMGET", key, "run", "fifo_group", "waited", "cancelled", "ended", "state"))
+	local run, group, waited, cancelled, ended, state, dedupe =
+		unpack(redis.call("HMGET", key, "run", "fifo_group", "waited", "cancelled", "ended", "state", "dedupe"))
 
 	-- A client repeats a command whose reply was lost.
 	if run ~= owner then
@@ -44,13 +51,14 @@ local function finish(id, owner, outcome, msg, wait, keep, result, counted, uniq
 	end
 	if outcome == "done" then
 		-- Whoever waits for the job has to find it.
+		remember_end(id, dedupe)
 		done(id, key, owner, msg, math.max(tonumber(keep), waited and 60 or 0), result, unique)
 		leave(group, id)
 	else
 		redis.call("HDEL", key, "run")
 		redis.call("HSET", key, "msg", msg, "ended", owner)
 		if outcome == "retry" then
-			delay(id, "retry", now() + tonumber(wait))
+			delay(id, "retry", after(wait), wait)
 		elseif outcome == "archive" then
 			redis.call("HDEL", key, "cancelled", "recoveries")
 			archive(id, group, msg)
@@ -59,7 +67,7 @@ local function finish(id, owner, outcome, msg, wait, keep, result, counted, uniq
 		end
 	end
 	if waited and (outcome == "done" or outcome == "archive") then
-		redis.call("PUBLISH", channel .. ":done:" .. id, "")
+		publish(channel .. ":done:" .. id, "")
 	end
 	return 1
 end

@@ -4,13 +4,29 @@
 --   since    the caller's time, Unix ns, for asynq's figures of latency
 
 local function task_key(id) return prefix .. "t:" .. id end
-local function list_key(group) return prefix .. "fifo:" .. group end
+local function line_key(group) return prefix .. "fifo:" .. group end
+
+-- A Redis that is full refuses the first write of a script if that needs memory, and takes all that
+-- follow. So the steps that drain a queue, and in the end free memory, begin with a write that frees
+-- some, or with this one, which does nothing.
+local function begin_freeing() redis.call("DEL", prefix .. "nothing") end
+
+-- Where a dedupe id is taken. The value is the id of the job that took it, after "0", or "1" when that
+-- job has ended and may be forgotten.
+local function dedupe_key(hash) return prefix .. "dedupe:" .. hash end
+
+-- A worker that does not hear of something finds it a little later, so it is no failure when Redis lets
+-- this user publish nothing.
+local function publish(to, text) redis.pcall("PUBLISH", to, text) end
 
 -- One clock decides for all processes: that of Redis. Unix time in ms.
 local function now()
 	local time = redis.call("TIME")
 	return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
+
+-- The end of a wait that begins now, which is never too short: this millisecond has begun already.
+local function after(ms) return now() + 1 + ms end
 
 -- Large numbers as Redis wants them: Lua would write an exponent.
 local function whole(n) return string.format("%.0f", n) end
@@ -22,7 +38,7 @@ local parked = 7258118400
 -- is announced: a worker that was woken looks again until it finds it empty.
 local function line_up(id, push)
 	if redis.call(push or "LPUSH", prefix .. "pending", id) == 1 then
-		redis.call("PUBLISH", channel, "")
+		publish(channel, "")
 	end
 end
 
@@ -37,22 +53,28 @@ local function park(id)
 end
 
 -- Delays a job until at (Unix ms) in one of asynq's two sets, whose scores are
--- whole seconds; the exact time is in a set of ours. Workers are told when it
--- is the next of all.
-local function delay(id, state, at)
-	redis.call("HSET", task_key(id), "state", state)
+-- whole seconds; the exact time is in a set of ours. Of a job that waits for some time, and not until a
+-- time, the length (ms) is noted too: see shorten.lua. Workers are told when it is the next of all.
+local function delay(id, state, at, wait)
+	if wait then
+		redis.call("HSET", task_key(id), "state", state, "wait", wait)
+	else
+		redis.call("HSET", task_key(id), "state", state)
+	end
 	redis.call("ZADD", prefix .. state, whole(math.ceil(at / 1000)), id)
 	redis.call("ZADD", prefix .. "due", whole(at), id)
 	if redis.call("ZRANK", prefix .. "due", id) == 0 then
-		redis.call("PUBLISH", channel, "")
+		publish(channel, "")
 	end
 end
 
 -- Makes sure that the first job of a group can run, stepping over those that
--- were deleted, even if their ids are taken again, or given up. Returns its id, or nil when the group is empty.
+-- were deleted, even if their ids are taken again, or given up. Returns its id, or nil when the group is
+-- empty. Where very many were deleted, the sweeper goes on another time.
 local function settle(group)
-	while true do
-		local id = redis.call("LINDEX", list_key(group), 0)
+	local line = line_key(group)
+	for _ = 1, 100 do
+		local id = redis.call("ZRANGE", line, 0, 0)[1]
 		if not id then
 			redis.call("SREM", prefix .. "fifo-groups", group)
 			return nil
@@ -65,14 +87,16 @@ local function settle(group)
 			end
 			return id
 		end
-		redis.call("LPOP", list_key(group))
+		redis.call("ZREM", line, id)
 	end
+	redis.call("SADD", prefix .. "fifo-unsettled", group)
+	return nil
 end
 
 -- Takes a job that is over out of its group and lets the next one run.
 local function leave(group, id)
 	if group then
-		redis.call("LREM", list_key(group), 1, id)
+		redis.call("ZREM", line_key(group), id)
 		settle(group)
 	end
 end
@@ -90,6 +114,10 @@ local function archive(id, group, msg)
 		end
 	end
 	forget(redis.call("ZRANGEBYSCORE", key, "-inf", whole(seconds - 90 * 86400), "LIMIT", 0, 100))
-	forget(redis.call("ZRANGE", key, 0, -10001))
+	-- The dashboard may have archived any number at once.
+	local over = redis.call("ZCARD", key) - 10000
+	if over > 0 then
+		forget(redis.call("ZRANGE", key, 0, math.min(over, 100) - 1))
+	end
 	leave(group, id)
 end

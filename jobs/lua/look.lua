@@ -3,8 +3,8 @@
 -- ARGV  worker, run (worker:number of this look), how many, "again" when the reply to this look
 --       was lost, "due" to see to delayed jobs, at most so many starts (0 for any) per so many ms;
 --       then prefix, channel, since
--- Returns {whether there may be more, ms until the rate allows more, Unix ms when the next delayed
--- job is due (0 when none is delayed, or nobody asked), then id, message, start number, group and
+-- Returns {whether there may be more, ms until the rate allows more, ms until the next delayed job is
+-- due (0 when none is delayed, or nobody asked), then id, message, start number, group and
 -- sequence of each}. Fails with GONE when the worker was taken for dead: its jobs are others' now.
 local worker, run, most, again = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == "again"
 local rate, per = tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -56,21 +56,38 @@ local function see_to_delayed()
 			soonest = at
 		end
 	end
-	reply[3] = soonest
+	-- Whoever waits has a clock of its own, and so is told how long.
+	reply[3] = soonest > 0 and math.max(1, soonest - now()) or 0
 end
 
 -- A job of a group runs only as its first. One that was given up and is run
--- again by hand joins the end of its group.
-local function in_turn(group, id)
-	local list = list_key(group)
-	if redis.call("LINDEX", list, 0) == id then
+-- again by hand takes its place among those that wait, in the order of the pushes. The one whose turn
+-- it is stays the first: numbers begin with 1.
+local function in_turn(group, id, seq)
+	local line = line_key(group)
+	local first = redis.call("ZRANGE", line, 0, 0)[1]
+	if first == id then
 		return true
 	end
-	if not redis.call("LPOS", list, id) then
-		redis.call("RPUSH", list, id)
+	if not redis.call("ZSCORE", line, id) then
+		if first then
+			redis.call("ZADD", line, 0, first)
+		end
+		redis.call("ZADD", line, seq, id)
 		redis.call("SADD", prefix .. "fifo-groups", group)
 	end
 	return settle(group) == id
+end
+
+-- The last starts are noted with their times. When the clock was put back since, those that lie ahead of it
+-- count as of now.
+local function clamp_starts(list, time)
+	local starts = redis.call("LRANGE", list, 0, -1)
+	redis.call("DEL", list)
+	for i, start in ipairs(starts) do
+		redis.call("RPUSH", list, whole(math.min(tonumber(start), time)))
+	end
+	redis.call("PEXPIRE", list, 2 * per + 1000)
 end
 
 -- How long until the rate allows one more start: never more than rate in any
@@ -79,8 +96,13 @@ local function limited()
 	if rate == 0 then
 		return 0
 	end
-	local oldest = redis.call("LINDEX", prefix .. "rate", rate - 1)
-	return oldest and math.max(0, tonumber(oldest) + per - now()) or 0
+	local list, time = prefix .. "rate", now()
+	local newest = redis.call("LINDEX", list, 0)
+	if newest and tonumber(newest) > time then
+		clamp_starts(list, time)
+	end
+	local oldest = redis.call("LINDEX", list, rate - 1)
+	return oldest and math.max(0, tonumber(oldest) + 1 + per - time) or 0
 end
 
 local function note_start()
@@ -92,32 +114,35 @@ local function note_start()
 end
 
 -- Moves the next job from pending to active. Returns false when there is none.
+-- What was cancelled may still be in line, also when its id was taken again since: then it is not
+-- pending, or there twice, and runs once all the same. A Redis that is full takes RPOP and what follows it,
+-- but not RPOPLPUSH.
 local function start()
-	local id = redis.call("RPOPLPUSH", prefix .. "pending", prefix .. "active")
+	local id = redis.call("RPOP", prefix .. "pending")
 	if not id then
 		return false
 	end
-	local msg, group, seq, starts = unpack(redis.call("HMGET", task_key(id), "msg", "fifo_group", "fifo_seq", "starts"))
-	if msg and (not group or in_turn(group, id)) then
-		starts = tonumber(starts or 0) + 1
-		redis.call("HSET", task_key(id), "state", "active", "run", run, "starts", starts)
-		note_start()
-		add(id, msg, starts, group, seq)
+	local msg, state, group, seq, starts =
+		unpack(redis.call("HMGET", task_key(id), "msg", "state", "fifo_group", "fifo_seq", "starts"))
+	if state ~= "pending" or not msg then
 		return true
 	end
-	redis.call("LREM", prefix .. "active", 1, id)
-	if msg then
+	if group and not in_turn(group, id, seq) then
 		park(id)
+		return true
 	end
+	redis.call("LPUSH", prefix .. "active", id)
+	starts = tonumber(starts or 0) + 1
+	redis.call("HSET", task_key(id), "state", "active", "run", run, "starts", starts)
+	note_start()
+	add(id, msg, starts, group, seq)
 	return true
 end
 
 if again then
 	for _, id in ipairs(redis.call("LRANGE", prefix .. "active", 0, -1)) do
-		local owner, msg, starts, group, seq =
-			unpack(redis.call("HMGET", task_key(id), "run", "msg", "starts", "fifo_group", "fifo_seq"))
-		if owner == run then
-			add(id, msg, starts, group, seq)
+		if redis.call("HGET", task_key(id), "run") == run then
+			add(id, unpack(redis.call("HMGET", task_key(id), "msg", "starts", "fifo_group", "fifo_seq")))
 		end
 	end
 	reply[1] = 1

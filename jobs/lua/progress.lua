@@ -5,5 +5,6 @@
 if redis.call("HGET", KEYS[1], "run") ~= ARGV[1] then
 	return 0
 end
+begin_freeing()
 redis.call("HSET", KEYS[1], "progress", ARGV[2])
 return 1

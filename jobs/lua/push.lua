@@ -1,7 +1,7 @@
 -- Stores jobs and puts them in line, in place of asynq's enqueue and schedule.
 -- KEYS  the pusher's memory
 -- ARGV  token of this push, "again" when the reply to it was lost, "each" when every job has a place
---       of its own, the place of all jobs, then id, message and dedupe key ("" for none) of each job,
+--       of its own, the place of all jobs, then id, message and dedupe hash ("" for none) of each job,
 --       and its place if so; then prefix, channel, since
 -- A place is: group ("" for none), "" for at once, "in" or "at", ms of that, ms to remember the dedupe
 -- id, ascending line ("" for none), number in it.
@@ -15,20 +15,45 @@ local lines = prefix .. "lines"
 -- last push is remembered by itself.
 again = again == "again" and redis.call("GET", KEYS[1]) == token
 
-local function join(id, key, msg)
-	local seq = redis.call("INCR", prefix .. "fifo-seq")
-	redis.call("HSET", key, "msg", msg, "fifo_group", group, "fifo_seq", seq)
-	redis.call("SADD", prefix .. "fifo-groups", group)
-	if redis.call("RPUSH", list_key(group), id) == 1 then
-		enqueue(id)
+-- A job with a dedupe id has it in its task, so that its end can be told from its deletion.
+local function create(key, msg, dedupe, ...)
+	if dedupe ~= "" then
+		redis.call("HSET", key, "msg", msg, "dedupe", dedupe, ...)
 	else
-		park(id)
+		redis.call("HSET", key, "msg", msg, ...)
+	end
+end
+
+local function join(id, key, msg, dedupe)
+	local seq, line = redis.call("INCR", prefix .. "fifo-seq"), line_key(group)
+	redis.call("ZADD", line, seq, id)
+	if redis.call("ZRANGE", line, 0, 0)[1] == id then
+		create(key, msg, dedupe, "fifo_group", group, "fifo_seq", seq, "state", "pending", "pending_since", since)
+		redis.call("SADD", prefix .. "fifo-groups", group)
+		line_up(id)
+	else
+		create(key, msg, dedupe, "fifo_group", group, "fifo_seq", seq, "state", "scheduled")
+		redis.call("ZADD", prefix .. "scheduled", parked, id)
 		settle(group)
 	end
 end
 
+-- Returns the job whose repetition this one is, if any. One that was deleted is not repeated; one that
+-- has ended is, and it is marked: see remember_end.
+local function repeated(dedupe)
+	local mark = dedupe ~= "" and redis.call("GET", dedupe_key(dedupe))
+	if not mark then
+		return nil
+	end
+	local first = string.sub(mark, 2)
+	if string.sub(mark, 1, 1) == "1" or redis.call("EXISTS", task_key(first)) == 1 then
+		return first
+	end
+	return nil
+end
+
 local function store(id, msg, dedupe)
-	local first = dedupe ~= "" and redis.call("GET", dedupe)
+	local first = repeated(dedupe)
 	if first then
 		return first
 	end
@@ -47,16 +72,20 @@ local function store(id, msg, dedupe)
 		redis.call("HSET", lines, line, number)
 	end
 	if dedupe ~= "" then
-		redis.call("SET", dedupe, id, "PX", remember)
+		redis.call("SET", dedupe_key(dedupe), "0" .. id, "PX", remember)
 	end
 	if group ~= "" then
-		join(id, key, msg)
+		join(id, key, msg, dedupe)
 	elseif when == "" then
-		redis.call("HSET", key, "msg", msg, "state", "pending", "pending_since", since)
+		create(key, msg, dedupe, "state", "pending", "pending_since", since)
 		line_up(id)
 	else
-		redis.call("HSET", key, "msg", msg)
-		delay(id, "scheduled", when == "in" and now() + ms or tonumber(ms))
+		create(key, msg, dedupe)
+		if when == "in" then
+			delay(id, "scheduled", after(ms), ms)
+		else
+			delay(id, "scheduled", tonumber(ms))
+		end
 	end
 	return id
 end

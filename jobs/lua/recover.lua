@@ -3,31 +3,44 @@
 -- KEYS  active
 -- ARGV  worker, recoveries of a job at which it is given up, what to add to its message then, what
 --       to add to the message of a job that was cancelled; then prefix, channel, since
--- Returns how many were put back and how many given up.
+-- Returns how many were put back, then id, message, start number, group and sequence of each that was
+-- given up.
 local worker, most, suffix, cancel_suffix = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local back, given_up = 0, 0
+local reply = {0}
 
 -- From now on, what that worker asks for is refused. It does not take a day to notice.
+begin_freeing()
 redis.call("SET", prefix .. "gone:" .. worker, "", "EX", 86400)
+
+-- A worker that was told to stop did not die of its jobs.
+local stopped = redis.call("EXISTS", prefix .. "stopping:" .. worker) == 1
+
+local function put_back(id, key)
+	local msg, group, seq, starts, recoveries, cancelled =
+		unpack(redis.call("HMGET", key, "msg", "fifo_group", "fifo_seq", "starts", "recoveries", "cancelled"))
+	recoveries = tonumber(recoveries or 0) + (stopped and 0 or 1)
+	redis.call("LREM", KEYS[1], 1, id)
+	redis.call("HDEL", key, "run")
+	if cancelled or recoveries >= most then
+		msg = msg .. (cancelled and cancel_suffix or suffix)
+		redis.call("HDEL", key, "recoveries", "cancelled")
+		archive(id, group, msg)
+		publish(channel .. ":done:" .. id, "")
+		for _, value in ipairs({id, msg, tonumber(starts or 0), group or "", tonumber(seq or 0)}) do
+			reply[#reply + 1] = value
+		end
+	else
+		redis.call("HSET", key, "recoveries", recoveries)
+		enqueue(id, "RPUSH")
+		reply[1] = reply[1] + 1
+	end
+end
 
 for _, id in ipairs(redis.call("LRANGE", KEYS[1], 0, -1)) do
 	local key = task_key(id)
-	local run, msg, group, recoveries, cancelled =
-		unpack(redis.call("HMGET", key, "run", "msg", "fifo_group", "recoveries", "cancelled"))
+	local run = redis.call("HGET", key, "run")
 	if run and string.sub(run, 1, #worker + 1) == worker .. ":" then
-		recoveries = tonumber(recoveries or 0) + 1
-		redis.call("LREM", KEYS[1], 1, id)
-		redis.call("HDEL", key, "run")
-		if cancelled or recoveries >= most then
-			redis.call("HDEL", key, "recoveries", "cancelled")
-			archive(id, group, msg .. (cancelled and cancel_suffix or suffix))
-			redis.call("PUBLISH", channel .. ":done:" .. id, "")
-			given_up = given_up + 1
-		else
-			redis.call("HSET", key, "recoveries", recoveries)
-			enqueue(id, "RPUSH")
-			back = back + 1
-		end
+		put_back(id, key)
 	end
 end
-return {back, given_up}
+return reply

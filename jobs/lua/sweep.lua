@@ -1,7 +1,18 @@
 -- Settles groups whose first job was deleted or given up in the dashboard.
 -- KEYS  the set of groups
 -- ARGV  the groups to look at; then prefix, channel, since
+-- Returns in how many of them something had to be done.
+local settled = 0
 for i = 1, #ARGV - 3 do
-	settle(ARGV[i])
+	local group = ARGV[i]
+	local first = redis.call("ZRANGE", line_key(group), 0, 0)[1]
+	local state, of = false, false
+	if first then
+		state, of = unpack(redis.call("HMGET", task_key(first), "state", "fifo_group"))
+	end
+	if of ~= group or state ~= "pending" and state ~= "active" and state ~= "retry" then
+		settle(group)
+		settled = settled + 1
+	end
 end
-return 1
+return settled

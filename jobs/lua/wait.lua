@@ -2,6 +2,7 @@
 -- KEYS  task
 -- ARGV  prefix, channel, since
 if redis.call("EXISTS", KEYS[1]) == 1 then
+	begin_freeing()
 	redis.call("HSET", KEYS[1], "waited", "1")
 end
 return 1

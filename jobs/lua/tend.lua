@@ -1,0 +1,28 @@
+-- Says which worker sees to what others did to the queue, and what there is to see to.
+-- KEYS  the set of groups
+-- ARGV  worker, ms for which it is the one; then prefix, channel, since
+-- Returns {1 if this worker is the one, how many groups there are, 1 if some of them seem to have no first job},
+-- and then groups that were not settled to the end.
+local key, length = prefix .. "sweeper", tonumber(ARGV[2])
+begin_freeing()
+local sweeper = redis.call("GET", key)
+-- A key that lives longer than it was given was made when the clock was ahead.
+if sweeper and sweeper ~= ARGV[1] and redis.call("PTTL", key) <= length then
+	return {0}
+end
+redis.call("SET", key, ARGV[1], "PX", length)
+
+local unsettled = redis.call("SRANDMEMBER", prefix .. "fifo-unsettled", 10)
+for _, group in ipairs(unsettled) do
+	redis.call("SREM", prefix .. "fifo-unsettled", group)
+end
+
+-- In a FIFO queue the first job of every group is in line, runs, or waits for its retry. If there are fewer of
+-- these than groups, a first job was deleted or given up in the dashboard.
+local groups, missing = redis.call("SCARD", KEYS[1]), 0
+if string.sub(prefix, -7) == ".fifo}:" then
+	local firsts = redis.call("LLEN", prefix .. "pending") + redis.call("LLEN", prefix .. "active")
+		+ redis.call("ZCARD", prefix .. "retry")
+	missing = firsts < groups and 1 or 0
+end
+return {1, groups, missing, unpack(unsettled)}
