@@ -1,0 +1,151 @@
+package jobs_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/queuerun/queuerun/jobs"
+	"github.com/queuerun/queuerun/jobs/redistest"
+	"github.com/redis/go-redis/v9"
+)
+
+// In a line that is too long to look through, a cancelled job stays until it is
+// passed over. It must not run, and a job that takes its id runs once.
+func TestCancelInTheMiddleOfALongLine(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		queue := jobs.NewQueue[string]("q")
+		var runs journal[string]
+		handler := queue.Handle(func(_ context.Context, what string) error {
+			runs.add(what)
+			return nil
+		}, jobs.Concurrency(1))
+		ctx := clientContext(rdb, handler)
+		before := make([]string, 1500)
+		for i := range before {
+			before[i] = fmt.Sprint("before ", i)
+		}
+		pushMany := func(what []string) {
+			t.Helper()
+			if _, err := queue.PushMany(ctx, what); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pushMany(before)
+		cancelled, taken := must(t)(queue.Push(ctx, "cancelled")), must(t)(queue.Push(ctx, "never", jobs.ID("taken")))
+		later := must(t)(queue.Push(ctx, "never", jobs.ID("later")))
+		pushMany(before)
+		client, err := jobs.ClientFrom(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range []string{cancelled, taken, later} {
+			if err := client.Cancel(ctx, "q", id); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := client.Get(ctx, "q", id); !errors.Is(err, jobs.ErrNotFound) {
+				t.Errorf("a cancelled job is %v", err)
+			}
+		}
+		must(t)(queue.Push(ctx, "again", jobs.ID("taken"), jobs.Retain(time.Hour)))
+		must(t)(queue.Push(ctx, "in an hour", jobs.ID("later"), jobs.In(time.Hour)))
+		startWorker(t, rdb, handler)
+		redistest.Eventually(t, soon, "the line to be empty", func() bool { return rdb.LLen(ctx, "asynq:{q}:pending").Val() == 0 })
+		redistest.Eventually(t, soon, "all to have run", func() bool { return len(runs.all()) >= 3001 })
+		counts := map[string]int{}
+		for _, what := range runs.all() {
+			counts[what]++
+		}
+		if len(runs.all()) != 3001 || counts["again"] != 1 || counts["cancelled"]+counts["never"]+counts["in an hour"] != 0 {
+			t.Errorf("%d runs, again %d, cancelled %d, never %d", len(runs.all()), counts["again"], counts["cancelled"], counts["never"])
+		}
+		if info, err := client.Get(ctx, "q", later); err != nil || info.State != jobs.Scheduled {
+			t.Errorf("the job that is delayed is %+v, %v", info, err)
+		}
+	})
+}
+
+// The dashboard's "run all" puts the jobs that wait behind others in line, in the
+// order of their ids. They run in the order of the pushes all the same.
+func TestRunAllOfAGroupKeepsItsOrder(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		queue := jobs.NewQueue[int]("q.fifo")
+		var runs journal[int]
+		handler := queue.Handle(func(_ context.Context, n int) error {
+			runs.add(n)
+			return nil
+		}, jobs.Concurrency(3))
+		ctx := clientContext(rdb, handler)
+		const n = 700
+		for i := range n {
+			must(t)(queue.Group("g").Push(ctx, i))
+		}
+		if moved, err := inspect(rdb).RunAllScheduledTasks("q.fifo"); err != nil || moved != n-1 {
+			t.Fatalf("run all: %d, %v", moved, err)
+		}
+		startWorker(t, rdb, handler)
+		runs.waitFor(t, n, "all to run")
+		if got := runs.all(); !slices.IsSorted(got) || len(got) != n {
+			t.Errorf("%d runs, in the order %v", len(got), got)
+		}
+		redistest.Eventually(t, soon, "the queue to be empty", func() bool { return queueIsEmpty(rdb, "q.fifo") })
+	})
+}
+
+// Jobs that were given up and are run again take their places in the order of the
+// pushes: before those that were pushed later, and behind the one that runs.
+func TestArchivedJobsOfAGroupRunAgainInTheOrderOfTheirPushes(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		queue := jobs.NewQueue[int]("q.fifo")
+		var runs, started journal[int]
+		mend := make(chan struct{})
+		held := make(chan struct{})
+		handler := queue.Handle(func(_ context.Context, n int) error {
+			select {
+			case <-mend:
+			default:
+				return jobs.Permanent(errors.New("not yet"))
+			}
+			if started.add(n); n == 100 {
+				<-held
+			}
+			runs.add(n)
+			return nil
+		}, jobs.Concurrency(3))
+		ctx := clientContext(rdb, handler)
+		var ids []string
+		for i := range 30 {
+			ids = append(ids, must(t)(queue.Group("g").Push(ctx, i)))
+		}
+		startWorker(t, rdb, handler)
+		for _, id := range ids {
+			waitForState(t, rdb, "q.fifo", id, asynq.TaskStateArchived)
+		}
+		close(mend)
+		for n := 100; n < 110; n++ { // The first of them runs when the others are run again.
+			must(t)(queue.Group("g").Push(ctx, n))
+		}
+		started.waitFor(t, 1, "the new one to run")
+		if moved, err := inspect(rdb).RunAllArchivedTasks("q.fifo"); err != nil || moved != 30 {
+			t.Fatalf("run all: %d, %v", moved, err)
+		}
+		redistest.Eventually(t, soon, "them to wait in their group", func() bool {
+			return rdb.ZCard(ctx, "asynq:{q.fifo}:fifo:g").Val() == 40 && rdb.LLen(ctx, "asynq:{q.fifo}:pending").Val() == 0
+		})
+		close(held)
+		want := []int{100}
+		for i := range 30 {
+			want = append(want, i)
+		}
+		for n := 101; n < 110; n++ {
+			want = append(want, n)
+		}
+		if got := runs.waitFor(t, len(want), "all to run"); !slices.Equal(got, want) {
+			t.Errorf("they ran in the order %v, want %v", got, want)
+		}
+	})
+}
