@@ -99,6 +99,6 @@ func TestOneOfTheWorkersSweeps(t *testing.T) {
 		if err := stop(); err != nil {
 			t.Fatal(err)
 		}
-		redistest.Eventually(t, 2*soon, "another one to sweep", func() bool { now := sweeper(); return now != "" && now != first })
+		redistest.Eventually(t, soon, "another one to sweep", func() bool { now := sweeper(); return now != "" && now != first })
 	})
 }

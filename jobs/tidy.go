@@ -39,6 +39,16 @@ func (r *workerRun) tidy(ctx context.Context) {
 	})
 }
 
+// resign lets other workers sweep.
+func (r *workerRun) resign(ctx context.Context) error {
+	for name := range r.fetchers {
+		if err := runScript(ctx, r.rdb, tendScript, name, []string{keyPrefix(name) + "fifo-groups"}, r.id, 0).Err(); err != nil {
+			return fmt.Errorf("let others see to queue %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
 func (r *workerRun) tidyOnce(ctx context.Context, sweepers []*sweeper, seldom bool) error {
 	if err := recordQueues(ctx, r.rdb, r.prefix, r.handlers); err != nil {
 		return err

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -136,8 +137,8 @@ func (r *workerRun) stop(fetching *sync.WaitGroup) error {
 	}
 	ctx, cancel := context.WithTimeout(r.phase.over, time.Second)
 	defer cancel()
-	if err := r.lease.release(ctx); err != nil {
-		r.log.Warn("could not end the worker's lease", "error", err)
+	if err := errors.Join(r.resign(ctx), r.lease.release(ctx)); err != nil {
+		r.log.Warn("could not say that the worker has stopped", "error", err)
 	}
 	return nil
 }

@@ -1,13 +1,17 @@
 -- Says which worker sees to what others did to the queue, and what there is to see to.
 -- KEYS  the set of groups
--- ARGV  worker, ms for which it is the one; then prefix, channel, since
+-- ARGV  worker, ms for which it is the one, 0 to let another be it; then prefix, channel, since
 -- Returns {1 if this worker is the one, how many groups there are, 1 if some of them seem to have no first job},
 -- and then groups that were not settled to the end.
 local key, length = prefix .. "sweeper", tonumber(ARGV[2])
 begin_freeing()
 local sweeper = redis.call("GET", key)
 -- A key that lives longer than it was given was made when the clock was ahead.
-if sweeper and sweeper ~= ARGV[1] and redis.call("PTTL", key) <= length then
+if sweeper and sweeper ~= ARGV[1] and (length == 0 or redis.call("PTTL", key) <= length) then
+	return {0}
+end
+if length == 0 then
+	redis.call("DEL", key)
 	return {0}
 end
 redis.call("SET", key, ARGV[1], "PX", length)
