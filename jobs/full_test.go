@@ -166,7 +166,7 @@ func TestCancelOnAFullRedis(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range []string{running, waiting, later} {
+	for _, id := range []string{waiting, later, running} {
 		if err := client.Cancel(ctx, "q", id); err != nil {
 			t.Errorf("cancel on a full Redis: %v", err)
 		}

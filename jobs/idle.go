@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -60,18 +61,23 @@ func anyExists(ctx context.Context, rdb redis.UniversalClient, keys []string) (b
 		n, err := single.Exists(ctx, keys...).Result()
 		return n > 0, err
 	}
+	each, err := eachExists(ctx, rdb, keys)
+	return slices.Contains(each, true), err
+}
+
+// eachExists tells which of the keys there are.
+func eachExists(ctx context.Context, rdb redis.UniversalClient, keys []string) ([]bool, error) {
 	pipe := rdb.Pipeline()
 	answers := make([]*redis.IntCmd, len(keys))
 	for i, key := range keys {
 		answers[i] = pipe.Exists(ctx, key)
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
-		return false, err
+		return nil, err
 	}
-	for _, answer := range answers {
-		if answer.Val() > 0 {
-			return true, nil
-		}
+	exists := make([]bool, len(keys))
+	for i, answer := range answers {
+		exists[i] = answer.Val() > 0
 	}
-	return false, nil
+	return exists, nil
 }

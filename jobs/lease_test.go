@@ -3,6 +3,7 @@ package jobs_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -68,5 +69,27 @@ func TestOneQueueThatCannotBeRecoveredDoesNotKeepBackOthers(t *testing.T) {
 		if rdb.ZCard(ctx, deadKey+"broken").Val() != 1 {
 			t.Error("the queue that cannot be recovered was forgotten")
 		}
+	})
+}
+
+// The dead of queues that nobody handles any more are not in the way of others.
+func TestManyDeadOfOtherQueuesDoNotKeepAKilledWorkersJobsBack(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		ctx := context.Background()
+		for i := range 3000 {
+			// Some were found dead before, of others the lease is just over.
+			rdb.ZAdd(ctx, deadKey+"gone", redis.Z{Score: 1, Member: fmt.Sprint("w", i)})
+			rdb.ZAdd(ctx, liveKey, redis.Z{Score: float64(i + 1), Member: fmt.Sprintf("v%d forgotten", i)})
+		}
+		victim := startWorkerProcess(t, rdb, "victim", 0)
+		all := pushHeld(t, rdb, 1)
+		startWorkerProcess(t, rdb, "heir", 0)
+		victim.kill()
+		for _, h := range all {
+			if second := waitForNotes(t, rdb, 2*takeOver, h.line, "start", 2)[1]; second.Worker != "heir" {
+				t.Errorf("%s: run again as %+v", h.line, second)
+			}
+		}
+		release(t, rdb, "heir")
 	})
 }

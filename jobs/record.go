@@ -21,11 +21,21 @@ func recordQueues(ctx context.Context, rdb redis.UniversalClient, prefix string,
 	for i, h := range handlers {
 		names[i], asynqNames[i] = h.queue, asynqQueueName(prefix, h.queue)
 	}
-	if err := recordScript.Run(ctx, rdb, []string{recordKey(prefix)}, names...).Err(); err != nil {
+	if err := record(ctx, rdb, recordKey(prefix), names); err != nil {
 		return fmt.Errorf("record the queues in Redis: %w", err)
 	}
-	if err := recordScript.Run(ctx, rdb, []string{asynqQueues}, asynqNames...).Err(); err != nil {
+	if err := record(ctx, rdb, asynqQueues, asynqNames); err != nil {
 		return fmt.Errorf("list the queues for the dashboard: %w", err)
 	}
 	return nil
+}
+
+// record adds members to a set. A Redis that is full refuses that, also when they
+// are in it already, but not the script.
+func record(ctx context.Context, rdb redis.UniversalClient, key string, members []any) error {
+	err := rdb.SAdd(ctx, key, members...).Err()
+	if redis.IsOOMError(err) {
+		err = recordScript.Run(ctx, rdb, []string{key}, members...).Err()
+	}
+	return err
 }

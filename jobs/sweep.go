@@ -30,7 +30,8 @@ type sweeper struct {
 	orphans orphans
 }
 
-// tend does what is to be done now, and seldom what costs more.
+// tend sees to the groups, if this worker is the one, and seldom to jobs that run
+// under no lease.
 func (s *sweeper) tend(ctx context.Context, seldom bool) error {
 	f := s.fetcher
 	for {

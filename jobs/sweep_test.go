@@ -2,8 +2,10 @@ package jobs_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/queuerun/queuerun/jobs"
 	"github.com/queuerun/queuerun/jobs/redistest"
@@ -88,14 +90,17 @@ func TestAGroupOfWhichVeryManyJobsWereDeletedGoesOn(t *testing.T) {
 // Of all workers of a queue one sweeps, and another when that one has gone.
 func TestOneOfTheWorkersSweeps(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
-		queue := jobs.NewQueue[int]("q")
+		queue := jobs.NewQueue[int]("q.fifo")
+		handler := queue.Handle(func(context.Context, int) error { return errors.New("holds its group back") },
+			jobs.Backoff(func(int) time.Duration { return time.Hour }))
+		must(t)(queue.Group("g").Push(clientContext(rdb, handler), 1))
 		ctx := context.Background()
-		sweeper := func() string { return rdb.Get(ctx, "asynq:{q}:sweeper").Val() }
-		stop := startWorker(t, rdb, queue.Handle(ignore[int]))
+		sweeper := func() string { return rdb.Get(ctx, "asynq:{q.fifo}:sweeper").Val() }
+		stop := startWorker(t, rdb, handler)
 		redistest.Eventually(t, soon, "a worker to sweep", func() bool { return sweeper() != "" })
 		first := sweeper()
-		startWorker(t, rdb, queue.Handle(ignore[int]))
-		startWorker(t, rdb, queue.Handle(ignore[int]))
+		startWorker(t, rdb, handler)
+		startWorker(t, rdb, handler)
 		if err := stop(); err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/queuerun/queuerun/jobs/redisstep"
@@ -59,12 +60,44 @@ func (r *workerRun) tidyOnce(ctx context.Context, sweepers []*sweeper, seldom bo
 			return err
 		}
 	}
-	for _, s := range sweepers {
+	busy, err := r.toTend(ctx, sweepers, seldom)
+	if err != nil {
+		return err
+	}
+	for _, s := range busy {
 		if err := s.tend(ctx, seldom); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// toTend returns those of the sweepers that may have something to do.
+func (r *workerRun) toTend(ctx context.Context, sweepers []*sweeper, seldom bool) (busy []*sweeper, err error) {
+	whats := []string{"fifo-groups"}
+	if seldom {
+		whats = append(whats, "active", "lease")
+	}
+	var keys []string
+	for _, s := range sweepers {
+		for _, what := range whats {
+			keys = append(keys, keyPrefix(s.fetcher.name)+what)
+		}
+	}
+	some, err := anyExists(ctx, r.rdb, keys)
+	if err != nil || !some {
+		return nil, err
+	}
+	exists, err := eachExists(ctx, r.rdb, keys)
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range sweepers {
+		if slices.Contains(exists[i*len(whats):(i+1)*len(whats)], true) {
+			busy = append(busy, s)
+		}
+	}
+	return busy, nil
 }
 
 // shortenTrip is how many delayed jobs are looked at in one step.

@@ -36,7 +36,7 @@ end
 -- that could not renew its own in time, or to whom the clock looks wrong, takes nobody for dead just now.
 local plausible = least == 0 or now >= least and now <= most
 if held and plausible and ARGV[3] ~= "spare" then
-	for _, member in ipairs(redis.call("ZRANGEBYSCORE", KEYS[1], "-inf", whole(now), "LIMIT", 0, 100)) do
+	for _, member in ipairs(redis.call("ZRANGEBYSCORE", KEYS[1], "-inf", whole(now), "LIMIT", 0, 1000)) do
 		local queue = string.match(member, "^%S+ (.*)$") or ""
 		redis.call("ZREM", KEYS[1], member)
 		redis.call("ZADD", KEYS[2] .. queue, whole(now), string.match(member, "^%S+"))
@@ -45,9 +45,15 @@ if held and plausible and ARGV[3] ~= "spare" then
 	end
 end
 
-local reply = {1, now}
-for _, queue in ipairs(queues) do
-	for _, dead in ipairs(redis.call("ZRANGE", KEYS[2] .. queue, 0, 99)) do
+local reply, keys = {1, now}, {}
+for i, queue in ipairs(queues) do
+	keys[i] = KEYS[2] .. queue
+end
+if redis.call("EXISTS", unpack(keys)) == 0 then -- as usually
+	return reply
+end
+for i, queue in ipairs(queues) do
+	for _, dead in ipairs(redis.call("ZRANGE", keys[i], 0, 99)) do
 		reply[#reply + 1] = dead
 		reply[#reply + 1] = queue
 	end

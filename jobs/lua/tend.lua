@@ -4,12 +4,12 @@
 -- Returns {1 if this worker is the one, how many groups there are, 1 if some of them seem to have no first job},
 -- and then groups that were not settled to the end.
 local key, length = prefix .. "sweeper", tonumber(ARGV[2])
-begin_freeing()
 local sweeper = redis.call("GET", key)
 -- A key that lives longer than it was given was made when the clock was ahead.
 if sweeper and sweeper ~= ARGV[1] and (length == 0 or redis.call("PTTL", key) <= length) then
 	return {0}
 end
+begin_freeing()
 if length == 0 then
 	redis.call("DEL", key)
 	return {0}
