@@ -83,6 +83,9 @@ func (p *process) run(ctx context.Context) error {
 	p.jobs.Handles = p.handlers
 	p.sender = socket.NewSender(p.store.client)
 	p.sender.Prefix = p.app.Prefix
+	p.jobs.OnUpdate = func(ctx context.Context, update jobs.Info) error { // Whoever cancels may have no sender.
+		return sendUpdate(p.sender.Context(ctx), update)
+	}
 	p.announce()
 	parts := p.parts()
 	ctx = context.WithValue(ctx, redisKey{}, redis.UniversalClient(p.store.client))

@@ -198,29 +198,58 @@ func (l *lease) bury(ctx context.Context, d dead) error {
 	if !l.mayBury(d.worker) {
 		return nil
 	}
-	reply, err := runScript(ctx, l.rdb, recoverScript, d.queue, []string{keyPrefix(d.queue) + "active"},
-		d.worker, mostRecoveries, failure(errPoison).append(nil), failure(ErrCancelled).append(nil)).Slice()
-	if err != nil {
-		return fmt.Errorf("recover the jobs of worker %q in queue %q: %w", d.worker, d.queue, err)
-	}
-	if len(reply)%foundFields != 1 {
-		return fmt.Errorf("recover the jobs of worker %q in queue %q: unexpected reply of the script", d.worker, d.queue)
-	}
-	var givenUp []*jobRun
-	for job := reply[1:]; len(job) > 0; job = job[foundFields:] {
-		givenUp = append(givenUp, readRun(job, d.worker, ""))
-	}
-	if back, _ := reply[0].(int64); back > 0 || len(givenUp) > 0 {
+	back, givenUp, err := l.recover(ctx, d)
+	if back > 0 || len(givenUp) > 0 {
 		l.log.Warn("recovered the jobs of a worker that died", "queue", d.queue, "worker", d.worker,
 			"jobs", back, "given up", len(givenUp))
 	}
 	if len(givenUp) > 0 {
 		l.gaveUp(d.queue, givenUp)
 	}
+	if err != nil {
+		return fmt.Errorf("recover the jobs of worker %q in queue %q: %w", d.worker, d.queue, err)
+	}
 	if err := l.rdb.ZRem(ctx, deadKey(l.prefix, d.queue), d.worker).Err(); err != nil {
 		return fmt.Errorf("forget the dead worker %q: %w", d.worker, err)
 	}
 	return nil
+}
+
+// recoverTrip is how many running jobs are looked at in one step.
+const recoverTrip = 500
+
+// recover looks through the jobs of a queue that run. They are looked through
+// once more where that takes several steps: jobs that end in between move others
+// past the place where the next step begins. What is missed twice is an orphan.
+func (l *lease) recover(ctx context.Context, d dead) (back int64, givenUp []*jobRun, err error) {
+	for range 2 {
+		looked := int64(0)
+		for from := int64(0); ; {
+			reply, err := runScript(ctx, l.rdb, recoverScript, d.queue, []string{keyPrefix(d.queue) + "active"}, d.worker, mostRecoveries,
+				failure(errPoison).append(nil), failure(ErrCancelled).append(nil), from, recoverTrip).Slice()
+			if err != nil {
+				return back, givenUp, err
+			}
+			if len(reply)%foundFields != 2 {
+				return back, givenUp, errors.New("unexpected reply of the script")
+			}
+			seen, _ := reply[0].(int64)
+			put, _ := reply[1].(int64)
+			ended := reply[2:]
+			for job := ended; len(job) > 0; job = job[foundFields:] {
+				givenUp = append(givenUp, readRun(job, d.worker, ""))
+			}
+			looked, back = looked+seen, back+put
+			if seen < recoverTrip {
+				break
+			}
+			from += seen - put - int64(len(ended)/foundFields)
+		}
+		if looked < recoverTrip {
+			break // It was one step.
+		}
+	}
+	return back, givenUp, nil
 }
 
 // mayBury reports whether no handler of this process is at work under a lease

@@ -8,7 +8,9 @@ import (
 
 // NotifyUser asks for the job's user to be told of each progress and of the
 // end, live. A program made with package cmd sends them over the user's sockets
-// as {"job": {...}}, an Info as JSON; elsewhere Worker.OnUpdate gets them.
+// as {"job": {...}}, an Info as JSON; elsewhere Worker.OnUpdate gets them, and
+// Client.OnUpdate when Cancel deletes a job that waits. What is deleted in the
+// dashboard is not told.
 func NotifyUser() PushOption {
 	return func(o *pushOptions) { o.notify = true }
 }

@@ -25,9 +25,9 @@ end
 -- take longer in a longer line, and is passed over when it is first: see look.lua.
 local function take_out_of_line()
 	local list = prefix .. "pending"
-	if redis.call("LPOS", list, id, "MAXLEN", 1000) then
+	if redis.call("LPOS", list, id, "MAXLEN", 100) then
 		redis.call("LREM", list, 1, id)
-	elseif redis.call("LPOS", list, id, "RANK", -1, "MAXLEN", 1000) then
+	elseif redis.call("LPOS", list, id, "RANK", -1, "MAXLEN", 100) then
 		redis.call("LREM", list, -1, id)
 	end
 end

@@ -2,11 +2,13 @@
 -- a job that keeps killing its workers is given up at last.
 -- KEYS  active
 -- ARGV  worker, recoveries of a job at which it is given up, what to add to its message then, what
---       to add to the message of a job that was cancelled; then prefix, channel, since
--- Returns how many were put back, then id, message, start number, group and sequence of each that was
--- given up.
+--       to add to the message of a job that was cancelled, how many jobs from the end of those that run
+--       have been looked at, how many to look at; then prefix, channel, since
+-- Returns how many were looked at and how many put back, then id, message, start number, group and sequence
+-- of each that was given up.
 local worker, most, suffix, cancel_suffix = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local reply = {0}
+local seen, count = tonumber(ARGV[5]), tonumber(ARGV[6])
+local reply = {0, 0}
 
 -- From now on, what that worker asks for is refused. It does not take a day to notice.
 begin_freeing()
@@ -32,11 +34,12 @@ local function put_back(id, key)
 	else
 		redis.call("HSET", key, "recoveries", recoveries)
 		enqueue(id, "RPUSH")
-		reply[1] = reply[1] + 1
+		reply[2] = reply[2] + 1
 	end
 end
 
-for _, id in ipairs(redis.call("LRANGE", KEYS[1], 0, -1)) do
+for _, id in ipairs(redis.call("LRANGE", KEYS[1], -seen - count, -seen - 1)) do
+	reply[1] = reply[1] + 1
 	local key = task_key(id)
 	local run = redis.call("HGET", key, "run")
 	if run and string.sub(run, 1, #worker + 1) == worker .. ":" then
