@@ -85,7 +85,10 @@ local function clamp_starts(list, time)
 	local starts = redis.call("LRANGE", list, 0, -1)
 	redis.call("DEL", list)
 	for i, start in ipairs(starts) do
-		redis.call("RPUSH", list, whole(math.min(tonumber(start), time)))
+		starts[i] = whole(math.min(tonumber(start), time))
+	end
+	for i = 1, #starts, 1000 do
+		redis.call("RPUSH", list, unpack(starts, i, math.min(i + 999, #starts)))
 	end
 	redis.call("PEXPIRE", list, 2 * per + 1000)
 end
