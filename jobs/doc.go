@@ -86,8 +86,8 @@
 // long, or groups are many. A push, a start and an end take some ten microseconds of
 // Redis for each job, a little more in a group of 100,000. Cancel looks for a waiting
 // job near both ends of the line only; elsewhere its id stays there, and in the
-// dashboard's count, until it is passed over. Groups are swept by one of the workers, a
-// thousand every five seconds, and all of them when first jobs are missing in a FIFO
+// dashboard's count, until it is passed over. Groups are swept by one of the workers, 500
+// every five seconds, and all of them when first jobs are missing in a FIFO
 // queue. What grows is this: the end of a job and a recovery with the number of the
 // queue's jobs that run at the time, about a tenth of a millisecond for the end of the
 // oldest of 10,000; and the dashboard's own steps (run all, delete all) with the
@@ -112,7 +112,7 @@
 // In and At, and the leases, go by the clock of Redis; [Job].QueuedAt by the
 // pusher's. What the dashboard removes or runs in a FIFO queue is noticed
 // within about five seconds, elsewhere within one; but among jobs pushed with
-// [Serial] within five seconds for every thousand keys. A user of Redis who may
+// [Serial] within five seconds for every 500 keys. A user of Redis who may
 // not use channels (as ACL SETUSER makes them) can do everything, but nobody is
 // woken: jobs are found by looking, once a second. A Push whose context or
 // connection ended may have stored its job all the same. Jobs of one queue may

@@ -14,7 +14,7 @@ const (
 	sweepTrip = 100
 	// sweepEach is how many groups are looked at each time although nothing says
 	// that there is something to do: what that costs does not grow with their number.
-	sweepEach = 1000
+	sweepEach = 500
 	// sweepPause is how long all groups are not looked at for a first job that seems
 	// to be missing, when none was found missing the last time.
 	sweepPause = time.Minute
