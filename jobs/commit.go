@@ -13,7 +13,7 @@ func (f *fetcher) commit(job *jobRun, o outcome) (_ outcome, written bool) {
 		reply, err := f.run.commits.do(ctx, f.name, f.commitArgs(job, o))
 		switch {
 		case err == nil && reply == 2:
-			o = cancelled(o.err)
+			o = o.ofCancelled()
 			continue
 		case err == nil && reply == 0:
 			f.log.Warn("the job was taken over meanwhile, its outcome here is dropped", "job", job.jobID, "attempt", job.attempt)
@@ -40,7 +40,7 @@ func (f *fetcher) commitArgs(job *jobRun, o outcome) []any {
 	}
 	keep := max(job.message.retention, int64(f.h.retain/time.Second))
 	return []any{
-		job.jobID, job.owner, string(o.kind), o.message(job), o.wait.Milliseconds(),
+		job.jobID, job.owner, string(o.kind), o.message(job), ceilMillis(o.wait),
 		keep, o.result, counted, job.message.uniqueKey,
 	}
 }

@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/queuerun/queuerun/jobs/internal/guard"
 )
 
 // NotifyUser asks for the job's user to be told of each progress and of the
 // end, live. A program made with package cmd sends them over the user's sockets
-// as {"job": {...}}, an Info as JSON; elsewhere Worker.OnUpdate gets them.
+// as {"job": {...}}, an Info as JSON; elsewhere Worker.OnUpdate gets them. An
+// error in it has at most 4 KiB, as everywhere.
 func NotifyUser() PushOption {
 	return func(o *pushOptions) { o.notify = true }
 }
@@ -30,7 +33,7 @@ func (f *fetcher) notify(job Job, run *jobRun, o outcome) {
 		return
 	}
 	if o.err != nil {
-		info.LastError = o.err.Error()
+		info.LastError = cut(o.err.Error(), maxError)
 	}
 	ctx, cancel := context.WithTimeout(WithUserID(f.run.base, job.UserID), notifyTimeout)
 	defer cancel()
@@ -43,16 +46,15 @@ func (f *fetcher) tell(ctx context.Context, run *jobRun, info Info) {
 		return
 	}
 	if err := f.callOnUpdate(ctx, info); err != nil {
-		f.log.Warn("could not tell a user of a job", "job", info.Job.ID, "user", info.Job.UserID, "error", err)
+		f.log.Warn("could not tell a user of a job", "job", info.Job.ID, "user", info.Job.UserID, "error", cut(guard.Text(err), maxError))
 	}
 }
 
-// callOnUpdate makes an error of a panic.
+// callOnUpdate makes an error of a panic, and of a function that does not
+// return.
 func (f *fetcher) callOnUpdate(ctx context.Context, info Info) (err error) {
-	defer func() {
-		if x := recover(); x != nil {
-			err = fmt.Errorf("OnUpdate panicked: %v", x)
-		}
-	}()
-	return f.run.onUpdate(ctx, info)
+	if broken := guard.Call(func() { err = f.run.onUpdate(ctx, info) }); broken != nil {
+		return fmt.Errorf("OnUpdate %w", broken)
+	}
+	return err
 }
