@@ -1,8 +1,12 @@
 package jobs
 
 import (
+	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"time"
+
+	"github.com/queuerun/queuerun/jobs/internal/guard"
 )
 
 // longestWait bounds the time between two tries. In a FIFO queue a group waits
@@ -28,20 +32,25 @@ func defaultBackoff(longest time.Duration) func(attempt int) time.Duration {
 }
 
 // wait is the time until the next try of a job that failed attempt times. A
-// Backoff that panics takes no worker with it: then it is the default.
-func (h Handler) wait(attempt int) (wait time.Duration) {
-	defer func() {
-		if recover() != nil {
-			wait = defaultBackoff(longestWait(h.queue))(attempt)
-		}
-	}()
-	return h.bound(h.backoff(attempt))
+// Backoff that panics takes no worker with it, and one that returns a negative
+// time has overflowed: then it is the default.
+func (h Handler) wait(attempt int, log *slog.Logger) (wait time.Duration) {
+	err := guard.Call(func() { wait = h.backoff(attempt) })
+	if err == nil && wait < 0 {
+		err = fmt.Errorf("returned %v", wait)
+	}
+	if err != nil {
+		log.Warn("the default is used for Backoff", "failures", attempt, "error", fmt.Sprintf("Backoff %v", err))
+		wait = defaultBackoff(longestWait(h.queue))(attempt)
+	}
+	return h.bound(wait)
 }
 
 // bound keeps a wait within what is allowed for the queue.
 func (h Handler) bound(wait time.Duration) time.Duration {
+	longest := farthest
 	if isFIFO(h.queue) {
-		wait = min(wait, longestWait(h.queue))
+		longest = longestWait(h.queue)
 	}
-	return max(0, wait)
+	return min(max(0, wait), longest)
 }

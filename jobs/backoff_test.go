@@ -1,6 +1,8 @@
 package jobs
 
 import (
+	"log/slog"
+	"math"
 	"testing"
 	"time"
 )
@@ -13,7 +15,7 @@ func TestDefaultBackoff(t *testing.T) {
 			if attempt < 20 {
 				want = min(longest, time.Second<<(attempt-1))
 			}
-			if got := h.wait(attempt); got > want || got < want/2 {
+			if got := h.wait(attempt, slog.New(slog.DiscardHandler)); got > want || got < want/2 {
 				t.Errorf("queue %s: waits %v after attempt %d, want %v less up to a half", queue, got, attempt, want)
 			}
 		}
@@ -29,11 +31,12 @@ func TestBackoffIsBounded(t *testing.T) {
 		asks, want time.Duration
 	}{
 		{"standard", 24 * time.Hour, 24 * time.Hour},
-		{"standard", -time.Second, 0},
+		{"standard", 0, 0},
+		{"standard", math.MaxInt64, farthest},
 		{"line.fifo", time.Hour, time.Minute},
 		{"line.fifo", time.Second, time.Second},
 	} {
-		if got := newHandler(test.queue, []HandlerOption{ask(test.asks)}).wait(1); got != test.want {
+		if got := newHandler(test.queue, []HandlerOption{ask(test.asks)}).wait(1, slog.New(slog.DiscardHandler)); got != test.want {
 			t.Errorf("queue %s: asked for %v, waits %v, want %v", test.queue, test.asks, got, test.want)
 		}
 	}

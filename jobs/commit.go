@@ -11,9 +11,12 @@ func (f *fetcher) commit(job *jobRun, o outcome) (_ outcome, written bool) {
 	wait := 50 * time.Millisecond
 	for {
 		reply, err := f.run.commits.do(ctx, f.name, f.commitArgs(job, o))
+		if err == nil {
+			f.unwritten.over(f.log, "writes the outcomes of jobs again")
+		}
 		switch {
 		case err == nil && reply == 2:
-			o = cancelled(o.err)
+			o = o.ofCancelled()
 			continue
 		case err == nil && reply == 0:
 			f.log.Warn("the job was taken over meanwhile, its outcome here is dropped", "job", job.jobID, "attempt", job.attempt)
@@ -21,7 +24,7 @@ func (f *fetcher) commit(job *jobRun, o outcome) (_ outcome, written bool) {
 		case err == nil:
 			return o, true
 		}
-		f.log.Warn("could not write the outcome of a job, trying again", "job", job.jobID, "error", err)
+		f.unwritten.failed(f.log, "could not write the outcomes of jobs, trying again", err)
 		pause(ctx, wait, nil)
 		wait = min(2*wait, time.Second)
 		if ctx.Err() != nil {
@@ -40,7 +43,7 @@ func (f *fetcher) commitArgs(job *jobRun, o outcome) []any {
 	}
 	keep := max(job.message.retention, int64(f.h.retain/time.Second))
 	return []any{
-		job.jobID, job.owner, string(o.kind), o.message(job), o.wait.Milliseconds(),
+		job.jobID, job.owner, string(o.kind), o.message(job), ceilMillis(o.wait),
 		keep, o.result, counted, job.message.uniqueKey,
 	}
 }

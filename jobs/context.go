@@ -14,7 +14,7 @@ type (
 
 // WithUserID returns a context whose current user is id. Jobs pushed with it,
 // and the jobs that those push, belong to that user. An empty id means that
-// there is no current user.
+// there is no current user. Push refuses one of more than 1 KiB.
 func WithUserID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, userKey{}, id)
 }
@@ -28,7 +28,7 @@ func UserID(ctx context.Context) string {
 }
 
 // WithRequestID returns a context that names the request being served, so that
-// the jobs it pushes can be traced back to it.
+// the jobs it pushes can be traced back to it. Push refuses one of more than 1 KiB.
 func WithRequestID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, requestKey{}, id)
 }

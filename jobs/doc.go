@@ -22,7 +22,33 @@
 // decoded, it goes to the archive, from where it can be run again. The worker
 // that runs a job decides on all this, not the program that pushed it. Nothing
 // else of a job starts before its handler has returned, even if that takes
-// longer than the time-out.
+// longer than the time-out; a second after that the handler is logged, with its
+// stack.
+//
+// What a handler returns is code of the program's, and so are the methods of its
+// payloads, its middleware, [Backoff], [RetriesOf], OnUpdate and its logger. Where
+// they panic, or end their goroutine, neither a worker nor a job goes with them:
+// the job fails as if the handler had said so, and the archive and the log tell
+// whose method did what. An error is read once, when the handler has returned.
+//
+// # Limits
+//
+// What is larger than this is refused, with an error that names it. Only the text
+// of an error is cut, and says so, since a failure has to be written.
+//
+//	payload, result                          16 MiB
+//	progress                                 64 KiB
+//	keys and values of all Params            64 KiB
+//	id of a group, a user, a request; line    1 KiB
+//	id of a job                             200 bytes
+//	text of an error, stored, told or logged  4 KiB, what is longer is cut
+//	payload of a running job in the dashboard 1 KiB, what is longer is cut
+//	In, At, Retain, Unique, the time of Rate  36,500 days
+//	Concurrency                               100,000
+//	Ascending                                 2^53-1, either way
+//
+// Payloads of other asynq clients have no limit. Times are kept in milliseconds,
+// a Retain in seconds, and rounded up. Of the numbers in a payload see [Queue].
 //
 // # FIFO queues and dedupe
 //

@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 )
 
@@ -28,14 +27,7 @@ func tellEnded(ctx context.Context, log *slog.Logger, onUpdate func(context.Cont
 	}
 	ctx, cancel := context.WithTimeout(WithUserID(ctx, info.Job.UserID), notifyTimeout)
 	defer cancel()
-	defer func() {
-		if x := recover(); x != nil {
-			log.Warn("could not tell a user of a job", "job", info.Job.ID, "user", info.Job.UserID, "error", fmt.Errorf("OnUpdate panicked: %v", x))
-		}
-	}()
-	if err := onUpdate(ctx, info); err != nil {
-		log.Warn("could not tell a user of a job", "job", info.Job.ID, "user", info.Job.UserID, "error", err)
-	}
+	tellUpdate(ctx, log, onUpdate, info)
 }
 
 // tellGivenUp tells of jobs that recovery has given up. It does not wait: the

@@ -84,7 +84,8 @@ func (e retryError) Unwrap() error { return e.err }
 // RetryIn returns the error as one after which the job is tried again in d, at
 // once for zero and less, instead of when Backoff says: for a service that says
 // when it will be there again. It is charged like any failure. In a FIFO queue d
-// is at most a minute. A nil error stays nil.
+// is at most a minute, elsewhere 36,500 days; what is longer is cut to that. It
+// is rounded up to whole milliseconds. A nil error stays nil.
 func RetryIn(err error, d time.Duration) error {
 	if err == nil {
 		return nil

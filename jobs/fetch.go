@@ -43,6 +43,8 @@ type fetcher struct {
 	// in Unix ns.
 	listening atomic.Int64
 
+	unwritten outage // of the commits
+
 	idle    atomic.Bool // the line was empty, and no delayed job is known
 	failing int         // looks that got an error since one that went well
 	outage  outage      // of the looks

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+
+	"github.com/queuerun/queuerun/jobs/internal/guard"
 )
 
 // HTTP returns a handler that pushes the body of a POST request as a job. It
@@ -17,7 +19,8 @@ import (
 // Any other T takes JSON (application/json, or a type that ends in +json); and
 // if it is a struct or a map, or a pointer to one, also a form
 // (application/x-www-form-urlencoded or multipart/form-data). A body has at
-// most 1 MiB.
+// most 1 MiB. Numbers of JSON are stored as they were written, also those that go
+// into an any.
 //
 // A form's fields go where encoding/json would put a member of their name, and
 // unknown ones are ignored. "address.city" is the field city of address, and
@@ -36,12 +39,14 @@ import (
 // What is wrong is answered as {"error": "..."}:
 //
 //	400  a payload that does not fit, naming the field; a missing or empty
-//	     group; an empty dedupe id; path or query not in UTF-8
+//	     group; an empty dedupe id; path or query not in UTF-8, or with a group
+//	     of more than 1 KiB or params of more than 64 KiB
 //	405  a method other than POST
 //	413  more than 1 MiB
 //	415  a content type that the queue does not take
 //	503  the job could not be stored, or no worker has ever handled the queue,
-//	     or the queue has no groups and the path has {group}
+//	     or the queue has no groups and the path has {group}, or a decoder of
+//	     the payload's own panicked
 //
 // What lies behind a 503 is logged with slog and not told to the client.
 func (q *Queue[T]) HTTP() http.Handler {
@@ -87,7 +92,11 @@ func answerError(ctx context.Context, w http.ResponseWriter, queue string, err e
 		return
 	}
 	// What went wrong inside is not the client's business.
-	slog.ErrorContext(ctx, "could not push a job for a request", "queue", queue, "error", err)
+	args := []any{"queue", queue, "error", err}
+	if panicked := new(guard.Panic); errors.As(err, &panicked) {
+		args = append(args, "stack", panicked.Stack)
+	}
+	slog.ErrorContext(ctx, "could not push a job for a request", args...)
 	answerJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "the job could not be stored, try again later"})
 }
 

@@ -8,15 +8,18 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/queuerun/queuerun/jobs/internal/guard"
 )
 
 // maxBody is how many bytes a body may have that HTTP takes.
 const maxBody = 1 << 20
 
 // readPayload reads and decodes the body of a request. Every error is an
-// httpError.
+// httpError, except when code of the payload's own panics.
 func readPayload[T any](w http.ResponseWriter, r *http.Request) (payload T, err error) {
 	decodeBody, err := bodyDecoder[T](r.Header.Get("Content-Type"))
 	if err != nil {
@@ -26,8 +29,12 @@ func readPayload[T any](w http.ResponseWriter, r *http.Request) (payload T, err 
 	if err != nil {
 		return payload, err
 	}
-	if payload, err = decodeBody(body); err != nil {
-		return payload, httpError{http.StatusBadRequest, err}
+	broken := guard.Recover(func() { payload, err = decodeBody(body) })
+	switch {
+	case broken != nil:
+		return payload, fmt.Errorf("decode the payload: a method of %T, or of a value in it, %w", payload, broken)
+	case err != nil:
+		return payload, httpError{http.StatusBadRequest, errors.New(guard.Text(err))}
 	}
 	return payload, nil
 }
@@ -80,6 +87,12 @@ func decodeJSON[T any](body []byte) (payload T, err error) {
 	}
 	if payload, err = decode[T]("", body); err != nil {
 		return payload, jsonError(errors.Unwrap(err)) // without the queue
+	}
+	if holdsAny(reflect.TypeFor[T]()) {
+		// It is encoded again to be stored, with the numbers that the client wrote.
+		var exact T
+		err = unmarshalExactly(body, &exact)
+		return exact, err
 	}
 	return payload, nil
 }

@@ -39,6 +39,9 @@ func readURL(r *http.Request, fifo bool) (to target, params []PushOption, err er
 			params = append(params, Param(name, value))
 		}
 	}
+	if err := checkURL(to, params); err != nil {
+		return to, nil, err
+	}
 	switch {
 	case fifo && to.group == "":
 		return to, nil, fmt.Errorf("%w in the path", ErrNoGroup)
@@ -46,6 +49,12 @@ func readURL(r *http.Request, fifo bool) (to target, params []PushOption, err er
 		return to, nil, errors.New("the dedupe id in the path is empty")
 	}
 	return to, params, nil
+}
+
+// checkURL refuses what a job could not have.
+func checkURL(to target, params []PushOption) error {
+	headers := map[string]string{headerGroup: to.group}
+	return checkBounds(nil, headers, applyPushOptions(params))
 }
 
 // pathValues returns the path's values by name. Routers other than ServeMux

@@ -194,17 +194,17 @@ func appendHeaders(message []byte, headers map[string]string) []byte {
 	return message
 }
 
-// forAsynq is what asynq's server is given of a job: enough to run it and to
-// show it, and without an end.
+// forAsynq is what asynq's server is given of a job: enough to have process
+// called for it and to show it, and without an end.
 func (m taskMessage) forAsynq(asynqQueue, id string) []byte {
 	message := fields{
-		textField(fieldType, validText(m.kind)),
+		textField(fieldType, cut(m.kind, maxName)),
 		textField(fieldID, id),
 		textField(fieldQueue, asynqQueue),
 		numberField(fieldTimeout, int64(asynqTimeout/time.Second)),
-	}.append(make([]byte, 0, len(m.payload)+len(id)+len(asynqQueue)+64))
+	}.append(nil)
 	message = protowire.AppendTag(message, fieldPayload, protowire.BytesType)
-	return protowire.AppendBytes(message, m.payload)
+	return protowire.AppendBytes(message, cutPayload(m.payload))
 }
 
 // failed is the message of a job that failed, the number of failures so far
@@ -213,7 +213,7 @@ func (m taskMessage) failed(err error, charged int, retries int) []byte {
 	return m.with(append(failure(err), numberField(fieldRetried, int64(charged)), numberField(fieldRetry, int64(retries))))
 }
 
-// failure says why and when a job failed.
+// failure says why and when a job failed. The error is one of this package.
 func failure(err error) fields {
-	return fields{textField(fieldErrorMsg, validText(err.Error())), numberField(fieldLastFailedAt, time.Now().Unix())}
+	return fields{textField(fieldErrorMsg, cut(err.Error(), maxError)), numberField(fieldLastFailedAt, time.Now().Unix())}
 }

@@ -1,11 +1,19 @@
 package jobs
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/queuerun/queuerun/jobs/internal/guard"
+)
 
 // Middleware wraps the running of jobs: it is given what to do next and returns
 // what to do instead, which usually calls next. FromContext tells it the job,
-// and the error of next is the handler's. It is applied once for each handler,
-// when the worker starts.
+// and the error of next is the handler's. The context that next is called with
+// has to be the one that was given, or derived from it. It is applied once for
+// each handler, when the worker starts; if it panics then, or returns nil, the
+// worker does not start.
 type Middleware func(next func(ctx context.Context) error) func(ctx context.Context) error
 
 // Use puts middleware around a handler, the first one outermost.
@@ -22,22 +30,51 @@ type call struct {
 	result  []byte
 }
 
+// errForeignContext is what next returns without the context that it needs.
+var errForeignContext = errors.New("its middleware called next with a context that is not derived from the one it was given")
+
 // with returns the handler with its middleware, and the given outside of it,
 // ready to run.
-func (h Handler) with(outer []Middleware) Handler {
-	next := func(ctx context.Context) (err error) {
-		c, _ := ctx.Value(callKey{}).(*call)
-		c.result, err = h.handle(ctx, c.payload)
-		return err
+func (h Handler) with(outer []Middleware) (Handler, error) {
+	next, err := wrap(h.last, h.middleware)
+	if err == nil {
+		next, err = wrap(next, outer)
 	}
-	for i := len(h.middleware) - 1; i >= 0; i-- {
-		next = h.middleware[i](next)
+	if err != nil {
+		return h, fmt.Errorf("handler of queue %q: %w", h.queue, err)
 	}
-	for i := len(outer) - 1; i >= 0; i-- {
-		next = outer[i](next)
+	h.wrapped, h.seats = next, newSeats(h.queue)
+	return h, nil
+}
+
+// last is what the innermost middleware calls.
+func (h Handler) last(ctx context.Context) (err error) {
+	if ctx == nil {
+		return fmt.Errorf("queue %q: %w: it is nil", h.queue, errForeignContext)
 	}
-	h.wrapped = next
-	return h
+	c, _ := ctx.Value(callKey{}).(*call)
+	if c == nil {
+		return fmt.Errorf("queue %q: %w", h.queue, errForeignContext)
+	}
+	c.result, err = h.handle(ctx, c.payload)
+	return err
+}
+
+// wrap puts middleware around next, the first one outermost.
+func wrap(next func(context.Context) error, middleware []Middleware) (func(context.Context) error, error) {
+	for i := len(middleware) - 1; i >= 0; i-- {
+		m, inner := middleware[i], next
+		if m == nil {
+			return nil, fmt.Errorf("middleware %d is nil", i+1)
+		}
+		if err := guard.Call(func() { next = m(inner) }); err != nil {
+			return nil, fmt.Errorf("middleware %d %w", i+1, err)
+		}
+		if next == nil {
+			return nil, fmt.Errorf("middleware %d returned nil", i+1)
+		}
+	}
+	return next, nil
 }
 
 // callWrapped calls the handler through its middleware.

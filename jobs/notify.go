@@ -3,14 +3,17 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
+
+	"github.com/queuerun/queuerun/jobs/internal/guard"
 )
 
 // NotifyUser asks for the job's user to be told of each progress and of the
 // end, live. A program made with package cmd sends them over the user's sockets
 // as {"job": {...}}, an Info as JSON; elsewhere Worker.OnUpdate gets them, and
 // Client.OnUpdate when Cancel deletes a job that waits. What is deleted in the
-// dashboard is not told.
+// dashboard is not told. An error in it has at most 4 KiB, as everywhere.
 func NotifyUser() PushOption {
 	return func(o *pushOptions) { o.notify = true }
 }
@@ -32,7 +35,7 @@ func (f *fetcher) notify(job Job, run *jobRun, o outcome) {
 		return
 	}
 	if o.err != nil {
-		info.LastError = o.err.Error()
+		info.LastError = cut(o.err.Error(), maxError)
 	}
 	ctx, cancel := context.WithTimeout(WithUserID(f.run.base, job.UserID), notifyTimeout)
 	defer cancel()
@@ -44,17 +47,17 @@ func (f *fetcher) tell(ctx context.Context, run *jobRun, info Info) {
 	if f.run.onUpdate == nil || run.message.headers[headerNotify] == "" || info.Job.UserID == "" {
 		return
 	}
-	if err := f.callOnUpdate(ctx, info); err != nil {
-		f.log.Warn("could not tell a user of a job", "job", info.Job.ID, "user", info.Job.UserID, "error", err)
-	}
+	tellUpdate(ctx, f.log, f.run.onUpdate, info)
 }
 
-// callOnUpdate makes an error of a panic.
-func (f *fetcher) callOnUpdate(ctx context.Context, info Info) (err error) {
-	defer func() {
-		if x := recover(); x != nil {
-			err = fmt.Errorf("OnUpdate panicked: %v", x)
-		}
-	}()
-	return f.run.onUpdate(ctx, info)
+// tellUpdate calls a program's OnUpdate. Nothing depends on what becomes of that,
+// also when it panics or does not return.
+func tellUpdate(ctx context.Context, log *slog.Logger, onUpdate func(context.Context, Info) error, info Info) {
+	var err error
+	if broken := guard.Call(func() { err = onUpdate(ctx, info) }); broken != nil {
+		err = fmt.Errorf("OnUpdate %w", broken)
+	}
+	if err != nil {
+		log.Warn("could not tell a user of a job", "job", info.Job.ID, "user", info.Job.UserID, "error", cut(guard.Text(err), maxError))
+	}
 }

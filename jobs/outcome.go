@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"log/slog"
 	"time"
 )
 
@@ -20,42 +20,45 @@ const (
 
 // outcome is how a run ended.
 type outcome struct {
-	kind   kind
-	err    error // why it did not succeed
-	wait   time.Duration
-	result []byte
+	kind      kind
+	err       error // why it did not succeed: one of this package, never a handler's
+	cancelled bool  // because the job was, or because its error says so
+	wait      time.Duration
+	result    []byte
 }
 
 // decide says what becomes of a job whose handler has returned.
-func (h Handler) decide(job *jobRun, result []byte, err error) outcome {
-	cause := context.Cause(job.ctx)
-	again := retryError{}
-	switch {
-	case err == nil:
+func (h Handler) decide(log *slog.Logger, job *jobRun, result []byte, f *failed) outcome {
+	if f == nil {
 		return outcome{kind: succeeded, result: result}
-	case errors.Is(cause, ErrCancelled):
-		return cancelled(err)
-	case errors.Is(cause, ErrStopping), errors.Is(cause, ErrLeaseLost):
-		return outcome{kind: requeued, err: err}
-	case errors.As(err, new(finalError)), job.message.retried >= job.retries:
-		return outcome{kind: archived, err: err}
-	case errors.As(err, &again):
-		return outcome{kind: retried, err: err, wait: h.bound(again.wait)}
-	default:
-		return outcome{kind: retried, err: err, wait: h.wait(job.message.retried + 1)}
 	}
+	cause := context.Cause(job.ctx)
+	o := outcome{kind: retried, err: f, cancelled: f.cancelled}
+	switch {
+	case errors.Is(cause, ErrCancelled):
+		return o.ofCancelled()
+	case errors.Is(cause, ErrStopping), errors.Is(cause, ErrLeaseLost):
+		o.kind = requeued
+	case f.final, job.message.retried >= job.retries:
+		o.kind = archived
+	case f.again:
+		o.wait = h.bound(f.wait)
+	default:
+		o.wait = h.wait(job.message.retried+1, log)
+	}
+	return o
 }
 
-// cancelled is how a run of a cancelled job ends that did not succeed.
-func cancelled(err error) outcome {
-	if !errors.Is(err, ErrCancelled) {
-		err = fmt.Errorf("%w: %w", ErrCancelled, err)
+// ofCancelled is how the run ends when the job was cancelled.
+func (o outcome) ofCancelled() outcome {
+	if !o.cancelled {
+		o.err = fmt.Errorf("%w: %w", ErrCancelled, o.err)
 	}
-	return outcome{kind: archived, err: err}
+	return outcome{kind: archived, err: o.err, cancelled: true}
 }
 
 // charged tells whether the run counts in the figures and against the retries.
-func (o outcome) charged() bool { return o.kind != requeued && !errors.Is(o.err, ErrCancelled) }
+func (o outcome) charged() bool { return o.kind != requeued && !o.cancelled }
 
 // message is what is stored of the job afterwards; for one that succeeded, what
 // is added to it.
@@ -71,6 +74,3 @@ func (o outcome) message(job *jobRun) []byte {
 		return job.message.raw
 	}
 }
-
-// validText makes of an error what asynq's encoding can hold.
-func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

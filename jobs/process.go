@@ -34,13 +34,14 @@ func (r *workerRun) process(ctx context.Context, _ *asynq.Task) error {
 // may end its goroutine, which is this one; what comes after it is deferred.
 func (f *fetcher) process(run *jobRun, returned chan<- struct{}) {
 	job, err := f.describe(run)
-	run.retries = f.h.retriesFor(job)
 	log := f.logOf(job)
+	run.retries = f.h.retriesFor(job, log)
 	log.Info("job started")
 	began := time.Now()
 	var result []byte
+	var cause error
 	defer func() {
-		o := f.h.decide(run, result, err)
+		o := f.h.decide(log, run, result, failureOf(err, cause, f.h.timeout))
 		report(log.With("duration", time.Since(began)), o)
 		f.uncommitted <- struct{}{}
 		f.giveSlots(1)
@@ -58,7 +59,7 @@ func (f *fetcher) process(run *jobRun, returned chan<- struct{}) {
 	}
 	err = errEndedGoroutine
 	defer context.AfterFunc(f.run.phase.cancelled, func() { run.cancel(ErrStopping) })()
-	result, err = f.h.call(f.contextOf(run, job), f.log, run.message.payload)
+	result, cause, err = f.h.call(f.contextOf(run, job), f.log, run.message.payload)
 }
 
 // ended notes that a handler has returned and its outcome is written.

@@ -10,7 +10,7 @@ type progressFunc func(ctx context.Context, data []byte) error
 
 // Progress stores how far the job has come that the calling handler runs: a
 // percentage, a step, anything that encoding/json takes (a []byte or string is
-// kept as it is). Client.Get returns the last one, and a user who asked for it
+// kept as it is), of at most 64 KiB. Client.Get returns the last one, and a user who asked for it
 // with NotifyUser is told each. It stays with the job as long as that is kept.
 //
 // It returns ErrNoJob outside of a handler, ErrLeaseLost when another worker
@@ -23,6 +23,9 @@ func Progress(ctx context.Context, v any) error {
 	data, err := encode(v)
 	if err != nil {
 		return fmt.Errorf("progress: encode: %w", err)
+	}
+	if err := checkSize("progress", len(data), maxProgress); err != nil {
+		return err
 	}
 	if err := store(ctx, data); err != nil {
 		return fmt.Errorf("progress: %w", err)

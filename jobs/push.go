@@ -112,6 +112,9 @@ func (c *Client) newJobs(ctx context.Context, queue string, to target, payloads 
 	if err := checkText(o.id, headers); err != nil {
 		return nil, err
 	}
+	if err := checkBounds(payloads, headers, o); err != nil {
+		return nil, err
+	}
 	encodedHeaders := appendHeaders(nil, headers)
 	all := make([]newJob, len(payloads))
 	for i, payload := range payloads {

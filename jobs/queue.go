@@ -13,7 +13,13 @@ const fifoSuffix = ".fifo"
 // handles. It holds no connection; the context of a push carries the client.
 //
 // A payload of type string travels as text, a []byte as it is, and any other
-// type as JSON.
+// type as JSON. Stored, it has at most 16 MiB: what is larger has a better place
+// elsewhere, and its name in the payload.
+//
+// Handlers get a payload as encoding/json decodes it, with one exception: of the
+// numbers in an any, such as a value of a map[string]any, which are float64s, an
+// integer beyond 2^53 is a json.Number, since a float64 would change its last
+// digits. A field with a type of its own, such as int64, is better still.
 type Queue[T any] struct{ name string }
 
 // NewQueue returns the queue with the given name: 1 to 80 letters, digits and
@@ -31,7 +37,7 @@ func (q *Queue[T]) Name() string { return q.name }
 
 // Decode reads a stored payload, such as that of an Info, as handlers get it.
 // Its error names the queue, and the field where the payload does not fit.
-func (q *Queue[T]) Decode(payload []byte) (T, error) { return decode[T](q.name, payload) }
+func (q *Queue[T]) Decode(payload []byte) (T, error) { return decodeSafely[T](q.name, payload) }
 
 // Push puts a job in the queue and returns its id. The job belongs to the user
 // and the request of ctx, which also carries the client.
@@ -39,7 +45,8 @@ func (q *Queue[T]) Decode(payload []byte) (T, error) { return decode[T](q.name, 
 // An error means that the job is not in the queue, with two exceptions: when
 // Redis did not answer in time it may be there, and ErrDuplicate says that one
 // with this id is. A FIFO queue needs Group, without which Push returns
-// ErrNoGroup.
+// ErrNoGroup. A payload of more than 16 MiB is refused, and so are a user's and a
+// request's id of more than 1 KiB. A MarshalJSON that panics makes an error.
 func (q *Queue[T]) Push(ctx context.Context, payload T, options ...PushOption) (id string, err error) {
 	ids, err := q.push(ctx, target{}, []T{payload}, options)
 	return first(ids), err
@@ -54,7 +61,7 @@ func (q *Queue[T]) PushMany(ctx context.Context, payloads []T, options ...PushOp
 }
 
 // Group returns the group of a FIFO queue with the given id, which may be any
-// text but the empty one: a user, an order, an account. Jobs of a group run
+// text of 1 byte to 1 KiB: a user, an order, an account. Jobs of a group run
 // one at a time in the order in which they were pushed.
 func (q *Queue[T]) Group(id string) Group[T] {
 	return Group[T]{queue: q, to: target{group: id, grouped: true}}

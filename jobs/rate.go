@@ -16,15 +16,17 @@ type rate struct {
 const mostRate = 100_000
 
 // Rate starts at most n jobs of the queue, 1 to 100,000, in any time of the
-// length per (at least a millisecond), in all workers together: Rate(10,
+// length per (a millisecond to 36,500 days, rounded up to whole milliseconds), in
+// all workers together: Rate(10,
 // time.Second) for a service that takes ten requests a second. A retry is a
 // start too. Jobs over the rate wait in line. Workers of the queue need the
 // same Rate, for each keeps to its own.
 func Rate(n int, per time.Duration) HandlerOption {
 	return func(h *Handler) {
-		h.rate = rate{n, per}
-		if n < 1 || n > mostRate || per < time.Millisecond {
-			h.fail(fmt.Errorf("Rate(%d, %v): from 1 to %d in at least a millisecond", n, per, mostRate))
+		if n < 1 || n > mostRate || per < time.Millisecond || per > farthest {
+			h.fail(fmt.Errorf("Rate(%d, %v): from 1 to %d in a millisecond to 36,500 days", n, per, mostRate))
+			return
 		}
+		h.rate = rate{n, time.Duration(ceilMillis(per)) * time.Millisecond}
 	}
 }

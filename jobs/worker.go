@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -31,13 +32,14 @@ type Worker struct {
 	Middleware []Middleware
 	// OnUpdate is called with what becomes of jobs that were pushed with
 	// NotifyUser: each progress and the end, on the worker that runs the job.
-	// Its context is like the handler's, with the job's user. An error is logged.
+	// Its context is like the handler's, with the job's user. An error is logged,
+	// and so is a panic.
 	OnUpdate func(ctx context.Context, update Info) error
 	// Logger gets a line when a job starts and one when it ends; nil means
-	// slog.Default().
+	// slog.Default(). A line on which its handler panics goes to stderr.
 	Logger *slog.Logger
 	// Drain is how long running handlers may go on when the worker stops; zero
-	// means 25 seconds.
+	// means 25 seconds, and less is an error.
 	Drain time.Duration
 }
 
@@ -59,11 +61,27 @@ func (w *Worker) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	r := newWorkerRun(ctx, w)
+	handlers := make([]Handler, len(w.Handlers))
+	for i, h := range w.Handlers {
+		var err error
+		if handlers[i], err = h.with(w.Middleware); err != nil {
+			return startError(ctx, err)
+		}
+	}
+	r := newWorkerRun(ctx, w, handlers)
 	if err := r.lease.take(ctx); err != nil {
 		return startError(ctx, err)
 	}
 	return r.work(ctx)
+}
+
+// drain is how long running handlers may go on, less than would overflow with
+// what comes on top.
+func (w *Worker) drain() time.Duration {
+	if w.Drain == 0 {
+		return defaultDrain
+	}
+	return min(w.Drain, math.MaxInt64-drainGrace)
 }
 
 // startError is nil when the start was not to be.
@@ -77,6 +95,9 @@ func startError(ctx context.Context, err error) error {
 func (w *Worker) check(ctx context.Context) error {
 	if w.Redis == nil {
 		return errors.New("the field Redis is nil")
+	}
+	if w.Drain < 0 {
+		return fmt.Errorf("the field Drain is %v: it must not be negative", w.Drain)
 	}
 	if err := checkPrefix(w.Prefix); err != nil {
 		return err

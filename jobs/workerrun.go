@@ -49,17 +49,14 @@ type phase struct {
 	cancel, end context.CancelFunc
 }
 
-func newWorkerRun(ctx context.Context, w *Worker) *workerRun {
+func newWorkerRun(ctx context.Context, w *Worker, handlers []Handler) *workerRun {
 	r := &workerRun{
-		id: rand.Text(), rdb: w.Redis, prefix: w.Prefix, handlers: w.Handlers,
-		log: w.Logger, drain: w.Drain, onUpdate: w.OnUpdate,
+		id: rand.Text(), rdb: w.Redis, prefix: w.Prefix, handlers: handlers, drain: w.drain(), onUpdate: w.OnUpdate,
 	}
-	if r.drain <= 0 {
-		r.drain = defaultDrain
+	if r.log = slog.Default(); w.Logger != nil {
+		r.log = w.Logger
 	}
-	if r.log == nil {
-		r.log = slog.Default()
-	}
+	r.log = newSafeLog(r.log)
 	r.phase.stopping = ctx
 	r.phase.cancelled, r.phase.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	r.phase.over, r.phase.end = context.WithCancel(context.WithoutCancel(ctx))
@@ -76,9 +73,9 @@ func newWorkerRun(ctx context.Context, w *Worker) *workerRun {
 		return recordQueues(ctx, w.Redis, w.Prefix, w.Handlers)
 	}}
 	r.fetchers = map[string]*fetcher{}
-	for _, h := range w.Handlers {
+	for _, h := range handlers {
 		name := asynqQueueName(w.Prefix, h.queue)
-		f := newFetcher(r, h.with(w.Middleware), name)
+		f := newFetcher(r, h, name)
 		r.fetchers[name] = f
 		r.wakeups.fetchers[wakeChannel(name)] = f
 		r.lease.queues = append(r.lease.queues, name)

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
+	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -13,13 +13,13 @@ import (
 )
 
 // Drain runs the jobs in the queues, and those that they push, until none is
-// left but delayed ones. A job is tried once: what fails is given up, and its
-// error is part of the one that Drain returns, which errors.Is and errors.As
-// look into. It returns early with ctx.
+// left but delayed ones. A job is tried once: what fails is given up, be it with
+// an error, a panic or a time-out, and its error is part of the one that Drain
+// returns, which errors.Is and errors.As look into. It returns early with ctx.
 func (q *Queues) Drain(ctx context.Context) error {
 	failed := &failures{}
 	w := &jobs.Worker{
-		Redis: q.rdb, Handlers: q.handlers, Logger: slog.New(slog.DiscardHandler),
+		Redis: q.rdb, Handlers: once(q.handlers), Logger: slog.New(slog.DiscardHandler),
 		Middleware: []jobs.Middleware{failed.note},
 	}
 	working, stop := context.WithCancel(ctx)
@@ -28,6 +28,15 @@ func (q *Queues) Drain(ctx context.Context) error {
 	err := q.settle(ctx)
 	stop()
 	return errors.Join(err, <-result, failed.err())
+}
+
+// once returns the handlers, which try each job once.
+func once(handlers []jobs.Handler) []jobs.Handler {
+	handlers = slices.Clone(handlers)
+	for i := range handlers {
+		jobs.RetriesOf(func(jobs.Job) int { return 0 })(&handlers[i])
+	}
+	return handlers
 }
 
 // settle waits until there is nothing to run. One job may push another to a
@@ -64,29 +73,4 @@ func (q *Queues) count() (busy bool, processed int, err error) {
 		processed += info.ProcessedTotal
 	}
 	return busy, processed, nil
-}
-
-// failures are the errors of handlers.
-type failures struct {
-	mu   sync.Mutex
-	errs []error
-}
-
-func (f *failures) note(next func(context.Context) error) func(context.Context) error {
-	return func(ctx context.Context) error {
-		err := next(ctx)
-		if err != nil {
-			job, _ := jobs.FromContext(ctx)
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			f.errs = append(f.errs, fmt.Errorf("queue %q: job %q: %w", job.Queue, job.ID, err))
-		}
-		return jobs.Permanent(err)
-	}
-}
-
-func (f *failures) err() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return errors.Join(f.errs...)
 }

@@ -129,3 +129,41 @@ func TestDrainRunsWhatJobsPush(t *testing.T) {
 		t.Errorf("left %+v", left)
 	}
 }
+
+// typedNil is an error that cannot be read when it is nil.
+type typedNil struct{ text string }
+
+func (e *typedNil) Error() string { return e.text }
+
+func TestDrainTellsOfEveryWayToFail(t *testing.T) {
+	var null *typedNil
+	for want, how := range map[string]func(context.Context) error{
+		"the handler panicked: oh no":                   func(context.Context) error { panic("oh no") },
+		"the handler ended its goroutine":               func(context.Context) error { runtime.Goexit(); return nil },
+		"the job's time-out passed":                     func(ctx context.Context) error { <-ctx.Done(); return nil },
+		"time-out passed: out of stock":                 func(ctx context.Context) error { <-ctx.Done(); return errStock },
+		"a *jobstest_test.typedNil, whose Error method": func(context.Context) error { return null },
+	} {
+		runs, late, timeout := 0, strings.Contains(want, "time-out"), time.Minute
+		if late {
+			timeout = 20 * time.Millisecond
+		}
+		handler := mails.Handle(func(ctx context.Context, _ string) error { runs++; return how(ctx) }, jobs.Timeout(timeout),
+			jobs.RetriesOf(func(jobs.Job) int { return 3 }), jobs.Backoff(func(int) time.Duration { return 0 }))
+		q := jobstest.New(t, handler)
+		id, err := mails.Push(q.Context(t.Context()), "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = q.Drain(t.Context())
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), id) || runs != 1 {
+			t.Errorf("Drain returned %v after %d runs, want %q", err, runs, want)
+		}
+		if errors.Is(err, jobs.ErrTimeout) != late {
+			t.Errorf("%q is ErrTimeout: %v", err, !late)
+		}
+		if info, err := q.Client().Get(t.Context(), "mails", id); err != nil || info.State != jobs.Archived {
+			t.Errorf("%s: the job is %q, %v", want, info.State, err)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package jobstest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -35,7 +36,7 @@ func Pushed[T any](q *Queues, queue *jobs.Queue[T]) []Job[T] {
 		found = append(found, Job[T]{info, payload})
 	}
 	slices.SortStableFunc(found, func(a, b Job[T]) int {
-		return int(a.Info.Job.Sequence - b.Info.Job.Sequence)
+		return cmp.Compare(a.Info.Job.Sequence, b.Info.Job.Sequence)
 	})
 	return found
 }

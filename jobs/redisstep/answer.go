@@ -9,7 +9,7 @@ import (
 
 // ErrFull: Redis has reached its maxmemory and refuses what needs more of it.
 // What was refused was not done, not even in part.
-var ErrFull = errors.New("Redis is full: it has reached its maxmemory")
+var ErrFull = errors.New("the memory of Redis is full: it has reached its maxmemory")
 
 // Answered reports whether an error is what Redis replied, and so not a sign
 // that a reply was lost. A step that Redis refused did nothing.
