@@ -34,9 +34,10 @@
 //	every monday at 9:30    the same as on mondays
 //
 // Small and capital letters are the same, in the names of time zones too. A step is at
-// most as large as its range, so "*/90" as the minutes is refused. Times are in UTC, unless a spec begins with
-// "TZ=Europe/Berlin " or "CRON_TZ=…", or ends with " in Europe/Berlin": the rules of
-// that zone come from the machine or, if the program imports it, from time/tzdata.
+// most as large as its range, so "*/90" as the minutes is refused. Times are in UTC,
+// unless a spec begins with "TZ=Europe/Berlin " or "CRON_TZ=…", or ends with
+// " in Europe/Berlin": the rules of that zone come from the machine or, if the program
+// imports it, from time/tzdata.
 //
 // Where the clocks of the zone are put forward, what would be in the gap runs once, at
 // its end, unless the spec has a tick within the hour before the gap or the hour after
@@ -46,9 +47,8 @@
 // are put back, what comes twice runs the first time only, unless the field of hours
 // has a "*", "?" or a step, such as * and */2.
 //
-//  Intervals ("every",
-// "@every") are counted from the beginning of 1970 in UTC, so they do not depend on
-// when a process was started, and have no zone. The interval of a spec is the shortest
+// Intervals ("every", "@every") are counted from the beginning of 1970 in UTC, so they do
+// not depend on when a process was started, and have no zone. The interval of a spec is the shortest
 // between its first ticks from the year 2000. A spec that is wrong, or that no date
 // matches, keeps the program from starting; the error names the column. [On] takes a
 // program's own times instead of a spec.

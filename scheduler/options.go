@@ -11,8 +11,8 @@ import (
 type Option func(*Schedule)
 
 // Timeout is how long one run may take before its context is cancelled. It must
-// be positive, and at most ten years. Without it a run may take 5 minutes, or the shortest interval of the
-// schedule if that is less.
+// be positive, and at most ten years. Without it a run may take 5 minutes, or the
+// shortest interval of the schedule if that is less.
 func Timeout(d time.Duration) Option {
 	return func(s *Schedule) {
 		s.timeout = d
