@@ -99,6 +99,10 @@ func TestRunsBeginAndEndOnAFullRedis(t *testing.T) {
 	if err := s.end(ctx, Ended{Run: run, Result: Succeeded}); err != nil {
 		t.Errorf("end: %v", err)
 	}
+	other := Run{Name: "other", ID: "other:1", At: time.Unix(1, 0)} // begun with Overlap Allow
+	if err := s.end(ctx, Ended{Run: other, Result: Succeeded}); err != nil {
+		t.Errorf("end: %v", err)
+	}
 	if rdb.HGet(ctx, s.runsKey(), "s").Val() != "" || rdb.HGet(ctx, s.lastKey(), "s").Val() == "" {
 		t.Error("it is not noted that the run has ended")
 	}
