@@ -147,7 +147,7 @@ func TestDashboardWithAnotherClockShowsTheSchedules(t *testing.T) {
 		run(t, newScheduler(rdb, scheduler.New("pulse", "every second", nothing)).Run)
 		tomorrow := fmt.Sprint(time.Now().Add(24 * time.Hour).Unix())
 		redistest.Eventually(t, 15*time.Second, "the list", func() bool {
-			keys := rdb.ZRangeByScore(t.Context(), "asynq:schedulers", &redis.ZRangeBy{Min: tomorrow, Max: "+inf"}).Val()
+			keys := rdb.ZRangeArgs(t.Context(), redis.ZRangeArgs{Key: "asynq:schedulers", Start: tomorrow, Stop: "+inf", ByScore: true}).Val()
 			return len(keys) == 1 && rdb.LLen(t.Context(), keys[0]).Val() == 1
 		})
 	})
