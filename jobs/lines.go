@@ -9,6 +9,11 @@ import (
 // linesKey is where Redis remembers how far the lines of Ascending have come.
 func linesKey(asynqQueue string) string { return keyPrefix(asynqQueue) + "lines" }
 
+// LinesKey is the key where Redis remembers how far the lines of a queue have come: a
+// hash of numbers by line. It is for packages whose own scripts read or set them, in the
+// same slot as the queue.
+func (c *Client) LinesKey(queue string) string { return linesKey(asynqQueueName(c.Prefix, queue)) }
+
 // Lines tells how far lines of a queue have come: the number of the last job
 // that was pushed with Ascending, for each of the names that has one.
 func (c *Client) Lines(ctx context.Context, queue string, names ...string) (map[string]int64, error) {

@@ -36,7 +36,7 @@ func (c calendar) next(t time.Time) time.Time {
 		if !begin.IsZero() {
 			before := offsetAt(begin.Add(-time.Second), c.zone)
 			was, is := wallClock(begin, before), wallClock(begin, offset)
-			if begin.After(t) && !c.matching(was.Add(-time.Second), is).IsZero() {
+			if begin.After(t) && c.madeUp(was, is) {
 				return begin.UTC()
 			}
 			if !c.everyHour && was.After(is) && after.Before(was) {
@@ -57,6 +57,16 @@ func (c calendar) next(t time.Time) time.Time {
 		since = end
 	}
 	return time.Time{}
+}
+
+// madeUp tells whether something that does not exist, between two times of the wall
+// clock, runs at the end of the gap. It does unless there is a tick near enough before
+// or after it: the gap, and every gap is taken for an hour at least, would be filled
+// by a tick of one who runs again and again.
+func (c calendar) madeUp(was, is time.Time) bool {
+	near := max(is.Sub(was), time.Hour)
+	between := func(begin, end time.Time) bool { return !c.matching(begin.Add(-time.Second), end).IsZero() }
+	return between(was, is) && !between(was.Add(-near), was) && !between(is, is.Add(near))
 }
 
 // offsetAt is how many seconds the zone is ahead of UTC.

@@ -2,6 +2,7 @@ package scheduler_test
 
 import (
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -92,6 +93,8 @@ func TestRemovedScheduleIsForgotten(t *testing.T) {
 	mini.SetTime(start.Add(30 * time.Second))
 	s := newScheduler(rdb, kept)
 	s.SetBeat(5 * time.Millisecond)
+	var waited atomic.Int64 // minutes
+	s.SetClock(func() time.Time { return start.Add(time.Duration(waited.Load()) * time.Minute) })
 	run(t, s.Run)
 	names := func() (names []string) {
 		list, err := scheduler.List(ctx)
@@ -119,6 +122,7 @@ func TestRemovedScheduleIsForgotten(t *testing.T) {
 	}
 	for minute := range 61 { // It is seen to be absent all the time.
 		mini.SetTime(start.Add(time.Duration(minute+1) * time.Minute))
+		waited.Add(1)
 		at := mini.HGet("queuerun:{schedules}:schedule:kept", "declared")
 		eventually(t, "a beat", func() bool { return mini.HGet("queuerun:{schedules}:schedule:kept", "declared") != at })
 	}

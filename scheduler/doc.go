@@ -8,8 +8,9 @@
 // # Specs
 //
 //	30 9 * * mon-fri        five fields: minute, hour, day of the month, month, day of
-//	                        the week (0, 7 or sun is Sunday), with ranges, lists and
-//	                        steps as in cron; if both days are given, either will do
+//	                        the week (0, 7 or sun is Sunday, also as the end of a
+//	                        range), with ranges, lists and steps as in cron; if both
+//	                        days are given, either will do
 //	0,30 * * * * *          six fields: the second comes first
 //	0 18 L * *              the last day of the month; friL or 5L as the day of the
 //	                        week is the last Friday of the month
@@ -32,15 +33,25 @@
 //	on 13 fridays           Fridays that are the 13th
 //	every monday at 9:30    the same as on mondays
 //
-// Small and capital letters are the same. Times are in UTC, unless a spec begins with
-// "TZ=Europe/Berlin " or "CRON_TZ=…", or ends with " in Europe/Berlin": the rules of
-// that zone come from the machine or, if the program imports it, from time/tzdata.
-// Where the clocks of the zone are put forward, what does not exist runs once, at the
-// end of the gap; where they are put back, what comes twice runs the first time only,
-// unless the field of hours is open or a step, such as * and */2. Intervals ("every",
-// "@every") are counted from the beginning of 1970 in UTC, so they do not depend on
-// when a process was started, and have no zone. A spec that is wrong, or that no date
-// matches, keeps the program from starting; the error names the column.
+// Small and capital letters are the same, in the names of time zones too. A step is at
+// most as large as its range, so "*/90" as the minutes is refused. Times are in UTC,
+// unless a spec begins with "TZ=Europe/Berlin " or "CRON_TZ=…", or ends with
+// " in Europe/Berlin": the rules of that zone come from the machine or, if the program
+// imports it, from time/tzdata.
+//
+// Where the clocks of the zone are put forward, what would be in the gap runs once, at
+// its end, unless the spec has a tick within the hour before the gap or the hour after
+// it, or within the length of the gap if that is more. So "30 2 * * *" runs at 3:00 on
+// a day without the hour from 2:00 to 3:00, and nothing is added to "45 * * * *" or
+// "30 1,2,3 * * *"; nor to "0 9 * * *" where a whole day is left out. Where the clocks
+// are put back, what comes twice runs the first time only, unless the field of hours
+// has a "*", "?" or a step, such as * and */2.
+//
+// Intervals ("every", "@every") are counted from the beginning of 1970 in UTC, so they do
+// not depend on when a process was started, and have no zone. The interval of a spec is the shortest
+// between its first ticks from the year 2000. A spec that is wrong, or that no date
+// matches, keeps the program from starting; the error names the column. [On] takes a
+// program's own times instead of a spec.
 //
 // # Ticks are jobs
 //
@@ -52,7 +63,7 @@
 // remembered or not. There is no leader whose death matters. One of them leads, but
 // that only saves work: the others give it 200 ms, and see in the cursor that it was
 // done. A tick is never pushed early, and the clocks of the machines do not matter.
-// Jitter makes the push later, by a time that depends on name and tick only.
+// Jitter makes the push later, by a time that depends on schedule and tick only.
 //
 // Workers with [Handler] run the jobs. The function's context carries the [Run], and
 // what it needs to push jobs and to send with socket.To; there is no current user. A
@@ -88,8 +99,9 @@
 // changed since the program before: nothing of the past is run. While two versions of
 // a program run side by side, the ticks of both specs are pushed, those that they
 // share once, and a run that a worker does not know, because it is of the older
-// version, waits for one that does, for up to an hour. A change of Overlap counts for
-// runs that begin after it.
+// version, waits for one that does, for 720 tries of 5 seconds. A change of Overlap counts for
+// runs that begin after it. A tick of the older spec in the very second in which the
+// newer one comes is pushed, if the older program still runs.
 //
 // A schedule that no process declares is gone from the dashboard after 15 seconds.
 // What Redis knows of it, that it is paused included, is deleted when a Scheduler has
@@ -104,17 +116,33 @@
 // program's command line does the same (see package cmd), and the dashboard has a page
 // of schedules, which shows a next tick in the year 9999 for those that have none.
 //
+// A Redis that is full ("maxmemory") refuses ticks, and they are missed until it is not;
+// schedules stay declared, can be paused, and runs begin and end. What fails is logged
+// when it begins, once a minute while it lasts, and when it is over.
+//
+// # The clock of Redis
+//
+// It may be set while Schedulers run; each tells so in the log, by comparing it with the
+// time that has passed for itself. When it is set forward the ticks that it jumps over
+// are missed ones. When it is set back the ticks that lie ahead again and have been
+// pushed are not pushed a second time. Those that were left out as missed are pushed
+// when their time comes: after an hour of error for some seconds the schedules go on as
+// before. No other time that lies ahead of Redis' clock is believed.
+//
 // # What is not promised
 //
 // If Redis loses what it had acknowledged, in a fail-over or a crash, it may lose
 // pushed ticks, or the cursor together with them. A Scheduler that was running
-// remembers what it has seen to, and neither repeats nor makes up for it. A run may
+// remembers what it has seen to, does not repeat it, and goes on after it; if Redis'
+// clock goes back by more than 10 seconds at the same time it believes Redis. A run may
 // begin late when workers are busy or away: CatchUp is about pushing, and Overlap
 // decides when it begins.
 //
 // In Redis, "queuerun:{schedules}:names" is the set of the schedules, and
 // "queuerun:{schedules}:schedule:<name>" has one: v, spec, overlap, from (only ticks
-// after it are pushed), declared, and paused. The cursor is the line of that name in
+// after it are pushed), of (the spec that this is about), declared, paused, ticks (the
+// next ones of a schedule of On), skipped (between these two ticks none was pushed) and
+// ahead (these were, while Redis' clock was ahead). The cursor is the line of that name in
 // "asynq:{schedules}:lines". "queuerun:{schedules}:runs" has the job that is going on
 // and ":last" how the last one ended, by name, and ":leader" names the Scheduler that
 // leads. With a prefix the braces have "prefix:schedules".

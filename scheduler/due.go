@@ -44,15 +44,19 @@ func (s Schedule) newest(now time.Time) time.Time {
 	return t
 }
 
-// start is when the run of a tick is to begin. The delay is shorter than the
-// interval, so the order stays.
+// start is when the run of a tick is to begin. The delay ends before the next tick,
+// also where the clocks change and a day is shorter, so the order stays.
 func (s Schedule) start(tick time.Time) time.Time {
 	if s.jitter == 0 {
 		return tick
 	}
 	hash := fnv.New64a()
 	hash.Write([]byte(s.name + ":" + strconv.FormatInt(tick.Unix(), 10)))
-	return tick.Add(time.Duration(hash.Sum64()%uint64(s.jitter/time.Millisecond)) * time.Millisecond)
+	most := s.jitter
+	if next := s.ticks.next(tick); !next.IsZero() {
+		most = min(most, next.Sub(tick))
+	}
+	return tick.Add(time.Duration(hash.Sum64()%uint64(most/time.Millisecond)) * time.Millisecond)
 }
 
 // before returns the last tick before t, or the zero time.
@@ -70,7 +74,10 @@ func before(of ticks, t time.Time) time.Time {
 		}
 		begin := end - back
 		n := sort.Search(int(back), func(i int) bool { return !isBefore(of.next(time.Unix(begin+int64(i), 0)), t) })
-		return of.next(time.Unix(begin+int64(n)-1, 0))
+		if tick := of.next(time.Unix(begin+int64(n)-1, 0)); isBefore(tick, t) {
+			return tick
+		}
+		break // Ticks of a program's own, in no order.
 	}
 	return time.Time{}
 }

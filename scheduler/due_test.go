@@ -2,6 +2,8 @@ package scheduler
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -91,15 +93,22 @@ func TestJitterIsTheSameEverywhereAndSpreads(t *testing.T) {
 
 func TestOptionsThatAreWrong(t *testing.T) {
 	for want, options := range map[string][]Option{
-		"Overlap(Latest): want Skip, Allow or Queue":        {Overlap(Latest)},
-		"Overlap(All(3)): want Skip, Allow or Queue":        {Overlap(All(3))},
-		"CatchUp(Allow): want Skip, Latest or All(max)":     {CatchUp(Allow)},
-		"CatchUp(Queue): want Skip, Latest or All(max)":     {CatchUp(Queue)},
-		"CatchUp(All(0)): All takes 1 to 1000":              {CatchUp(All(-3))},
-		"CatchUp(All(1001)): All takes 1 to 1000":           {CatchUp(All(1001))},
-		"Jitter(2m0s): it is longer than the interval 1m0s": {Jitter(2 * time.Minute)},
-		"Jitter(-1s): it is less than a millisecond":        {Jitter(-time.Second)},
-		"Retries(-1): it must be 0 or more":                 {Retries(-1)},
+		"Overlap(Latest): want Skip, Allow or Queue":                            {Overlap(Latest)},
+		"Overlap(All(3)): want Skip, Allow or Queue":                            {Overlap(All(3))},
+		"CatchUp(Allow): want Skip, Latest or All(max)":                         {CatchUp(Allow)},
+		"CatchUp(Queue): want Skip, Latest or All(max)":                         {CatchUp(Queue)},
+		"CatchUp(All(0)): All takes 1 to 1000":                                  {CatchUp(All(-3))},
+		"CatchUp(All(1001)): All takes 1 to 1000":                               {CatchUp(All(1001))},
+		"Jitter(2m0s): it is longer than the interval 1m0s":                     {Jitter(2 * time.Minute)},
+		"Jitter(-1s): it is less than a millisecond":                            {Jitter(-time.Second)},
+		"Retries(-1): it must be 0 or more":                                     {Retries(-1)},
+		"the time-out -1s is not positive":                                      {Timeout(-time.Second)},
+		"the time-out 2562047h47m16.854775807s is more than ten years":          {Timeout(math.MaxInt64)},
+		"Jitter(2562047h47m16.854775807s): it is longer than the interval 1m0s": {Jitter(math.MaxInt64)},
+		"Jitter(-2562047h47m16.854775808s): it is less than a millisecond":      {Jitter(math.MinInt64)},
+		fmt.Sprintf("CatchUp(All(%d)): All takes 1 to 1000", math.MaxInt):       {CatchUp(All(math.MaxInt))},
+		fmt.Sprintf("Retries(%d): it must be 0 or more", math.MaxInt):           {Retries(math.MaxInt)},
+		"an option is nil": {nil},
 	} {
 		err := New("report", "* * * * *", nothing, options...).Err()
 		if full := `schedule "report", spec "* * * * *": ` + want; err == nil || err.Error() != full {
@@ -112,5 +121,48 @@ func TestOptionsThatAreWrong(t *testing.T) {
 	fine := []Option{CatchUp(Skip), Overlap(Skip), CatchUp(Latest), CatchUp(All(1000)), Overlap(Allow), Overlap(Queue), Retries(3), Jitter(time.Minute)}
 	if err := New("report", "* * * * *", nothing, fine...).Err(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestJitterEndsBeforeTheNextTick: also where a day has 23 hours and the delay may be
+// longer than that.
+func TestJitterEndsBeforeTheNextTick(t *testing.T) {
+	day := at("2026-03-08T05:00:00Z") // that of New York
+	later := 0
+	for i := range 200 {
+		s := New(fmt.Sprint("s", i), "TZ=America/New_York daily", nothing, Jitter(24*time.Hour))
+		next := s.ticks.next(day)
+		if next.Sub(day) != 23*time.Hour {
+			t.Fatalf("the day has %v", next.Sub(day))
+		}
+		if !s.start(day).Before(next) {
+			t.Errorf("the tick of %v begins at %v, and the next is at %v", day, s.start(day), next)
+		}
+		if due, _ := s.due(day.Add(-time.Hour), next.Add(-time.Nanosecond)); len(due) != 1 || !due[0].Equal(day) {
+			t.Errorf("before the next tick, due are %v", due)
+		}
+		if s.start(day).Sub(day) > 12*time.Hour {
+			later++
+		}
+	}
+	if later < 50 {
+		t.Errorf("only %d of 200 begin in the second half of the day", later)
+	}
+}
+
+// TestLongTimeoutsAreKept: the handler of all schedules has a longer one.
+func TestLongTimeoutsAreKept(t *testing.T) {
+	s := New("s", "daily", nothing, Timeout(maxInterval))
+	if s.Err() != nil {
+		t.Fatal(s.Err())
+	}
+	var d time.Duration
+	long := New("s", "daily", func(ctx context.Context) error {
+		deadline, _ := ctx.Deadline()
+		d = time.Until(deadline)
+		return nil
+	}, Timeout(maxInterval))
+	if err := long.call(t.Context(), Run{}); err != nil || d < maxInterval-time.Hour {
+		t.Errorf("got %v, %v", d, err)
 	}
 }

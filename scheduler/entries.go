@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/queuerun/queuerun/jobs/redisstep"
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -16,7 +17,8 @@ import (
 // tell it, in an encoding that asynq keeps to itself.
 
 const (
-	// asynqSchedulers is the set of the keys that have entries, by when they expire.
+	// asynqSchedulers is the set of the keys that have entries, by until when they are
+	// looked at.
 	asynqSchedulers = "asynq:schedulers"
 
 	// present is how long ago a schedule may have been declared to be shown.
@@ -47,21 +49,20 @@ func (s store) entryID(name string) string {
 // list for all programs and processes.
 func (p *presence) publish(ctx context.Context, records []record, now time.Time) error {
 	key := "asynq:schedulers:{" + p.queue + "}"
-	pipe := p.Redis.TxPipeline()
-	pipe.Del(ctx, key)
+	entries := []any{int(present / time.Second)}
 	for _, r := range records {
 		if now.Sub(r.declared) <= present {
-			pipe.LPush(ctx, key, p.entry(r, now))
+			entries = append(entries, p.entry(r, now))
 		}
 	}
-	pipe.Expire(ctx, key, present)
-	if _, err := pipe.Exec(ctx); err != nil {
-		return fmt.Errorf("list the schedules for the dashboard: %w", err)
+	err := publishScript.Run(ctx, p.Redis, []string{key}, entries...).Err()
+	if err == nil {
+		// The dashboard would compare this with the clock of its own machine. The list itself is
+		// gone when it has expired.
+		err = listScript.Run(ctx, p.Redis, []string{asynqSchedulers}, key, noTick.Unix()).Err()
 	}
-	// The dashboard compares this with the clock of its own machine.
-	expires := redis.Z{Score: float64(time.Now().Add(present).Unix()), Member: key}
-	if err := p.Redis.ZAdd(ctx, asynqSchedulers, expires).Err(); err != nil {
-		return fmt.Errorf("list the schedules for the dashboard: %w", err)
+	if err != nil {
+		return fmt.Errorf("list the schedules for the dashboard: %w", redisstep.Explain(err))
 	}
 	return nil
 }

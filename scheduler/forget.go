@@ -20,7 +20,7 @@ type absences map[string]*absence
 
 type absence struct {
 	declared time.Time // the last time
-	since    time.Time // when this was seen first, by Redis' clock
+	since    time.Time // when this was seen first, by the clock of this process
 	looks    int
 }
 
@@ -38,9 +38,10 @@ func (a absences) note(r record, now time.Time) bool {
 }
 
 // forget deletes what is known of schedules that no program has any more.
-func (p *presence) forget(ctx context.Context, records []record, now time.Time) error {
+func (p *presence) forget(ctx context.Context, records []record) error {
 	for _, r := range records {
-		if !p.absences.note(r, now) {
+		// Redis' clock may be set forward. What counts is how long this process has waited.
+		if !p.absences.note(r, p.localTime()) {
 			continue
 		}
 		declared := r.declared.UnixMilli()

@@ -56,7 +56,8 @@ func Handler(schedules []Schedule) jobs.Handler {
 func foreign(ctx context.Context, t tick) error {
 	err := fmt.Errorf("this program has no schedule %q", t.Name)
 	job, _ := jobs.FromContext(ctx)
-	if time.Since(job.QueuedAt) < foreignFor {
+	// Counted in tries, since the clocks of the pusher and of the workers may differ.
+	if job.Attempt <= int(foreignFor/foreignDelay) {
 		return jobs.RetryIn(err, foreignDelay)
 	}
 	return jobs.Permanent(err)

@@ -11,13 +11,15 @@ import (
 type Option func(*Schedule)
 
 // Timeout is how long one run may take before its context is cancelled. It must
-// be positive. Without it a run may take 5 minutes, or the shortest interval of the
-// schedule if that is less.
+// be positive, and at most ten years. Without it a run may take 5 minutes, or the
+// shortest interval of the schedule if that is less.
 func Timeout(d time.Duration) Option {
 	return func(s *Schedule) {
 		s.timeout = d
 		if d <= 0 {
 			s.fail(fmt.Errorf("the time-out %v is not positive", d))
+		} else if d > maxInterval {
+			s.fail(fmt.Errorf("the time-out %v is more than ten years", d))
 		}
 	}
 }
@@ -38,7 +40,8 @@ func Retries(n int) Option {
 // Jitter delays each run by a time below d, so that many schedules, or many
 // programs, do not begin at the same moment. It depends on the name and the tick
 // only. Run.At and Run.ID stay those of the tick. d is at least a millisecond and
-// at most the shortest interval of the schedule.
+// at most the shortest interval of the schedule. Where the next tick comes earlier than
+// that, as on a day of 23 hours, the delay ends before it.
 func Jitter(d time.Duration) Option {
 	return func(s *Schedule) {
 		s.jitter = d

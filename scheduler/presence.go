@@ -8,6 +8,8 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"github.com/queuerun/queuerun/jobs/redisstep"
 )
 
 const (
@@ -31,12 +33,13 @@ type presence struct {
 	started  bool
 	leading  bool
 	beaten   time.Time
+	plans    map[string]*plan
 	absences absences
 }
 
 func newPresence(s *Scheduler, store store) *presence {
 	host, _ := os.Hostname()
-	return &presence{Scheduler: s, store: store, absences: absences{},
+	return &presence{Scheduler: s, store: store, absences: absences{}, plans: map[string]*plan{},
 		id: host + ":" + strconv.Itoa(os.Getpid()) + ":" + rand.Text()[:8]}
 }
 
@@ -50,8 +53,8 @@ func (p *presence) lost() { p.started = false }
 func (p *presence) leads() bool { return p.leading }
 
 // announce makes the schedules known for the first time.
-func (p *presence) announce(ctx context.Context) error {
-	if err := p.declare(ctx, "start"); err != nil {
+func (p *presence) announce(ctx context.Context, now time.Time) error {
+	if err := p.declare(ctx, "start", now); err != nil {
 		return err
 	}
 	p.started = true
@@ -59,11 +62,11 @@ func (p *presence) announce(ctx context.Context) error {
 }
 
 // beat does what is to be done now and then, when its time has come.
-func (p *presence) beat(ctx context.Context) error {
+func (p *presence) beat(ctx context.Context, now time.Time) error {
 	if p.untilBeat() > 0 {
 		return nil
 	}
-	if err := p.declare(ctx, ""); err != nil {
+	if err := p.declare(ctx, "", now); err != nil {
 		return err
 	}
 	p.beaten = time.Now()
@@ -74,11 +77,10 @@ func (p *presence) beat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now, err := p.time(ctx)
-	if err != nil {
+	if now, err = p.time(ctx); err != nil {
 		return err
 	}
-	return errors.Join(p.publish(ctx, records, now), p.forget(ctx, records, now))
+	return errors.Join(p.publish(ctx, records, now), p.forget(ctx, records))
 }
 
 func (p *presence) untilBeat() time.Duration {
@@ -92,14 +94,18 @@ func (p *presence) untilBeat() time.Duration {
 	return every - time.Since(p.beaten)
 }
 
-func (p *presence) declare(ctx context.Context, how string) error {
+func (p *presence) declare(ctx context.Context, how string, now time.Time) error {
 	args := []any{p.scheduleKey(""), p.id, leadFor.Milliseconds(), how}
 	for _, s := range p.Schedules {
-		args = append(args, s.name, s.spec, s.overlap.String())
+		done := ""
+		if plan := p.plans[s.name]; plan != nil && !plan.done.IsZero() {
+			done = strconv.FormatInt(plan.done.Unix(), 10)
+		}
+		args = append(args, s.name, s.spec, s.overlap.String(), done, s.toldTicks(now))
 	}
 	reply, err := declareScript.Run(ctx, p.Redis, []string{p.namesKey(), p.leaderKey()}, args...).Int64Slice()
 	if err != nil {
-		return fmt.Errorf("declare the schedules: %w", err)
+		return fmt.Errorf("declare the schedules: %w", redisstep.Explain(err))
 	}
 	p.leading = len(reply) > 0 && reply[0] == 1
 	return nil

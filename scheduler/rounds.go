@@ -2,10 +2,13 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/queuerun/queuerun/jobs"
+	"github.com/queuerun/queuerun/jobs/redisstep"
 )
 
 // rounds is the state of a running Scheduler.
@@ -15,14 +18,17 @@ type rounds struct {
 	presence *presence
 	jobs     *jobs.Queue[tick]
 	plans    []*plan // of the schedules that have ticks
+	last     clock   // the reading before
 }
 
 // plan is what this Scheduler intends with one schedule.
 type plan struct {
 	Schedule
-	done  time.Time // ticks up to this one have been seen to
-	start time.Time // when the next one is to be pushed; zero: to be found out, or none is left
-	over  bool      // none is left
+	done   time.Time // ticks up to this one have been seen to
+	start  time.Time // when the next one is to be pushed; zero: to be found out, or none is left
+	over   bool      // none is left
+	fault  error     // of a program's own schedule, which has not been told yet
+	warned time.Time // the cursor ahead of Redis' clock that was told of
 }
 
 func newRounds(s *Scheduler) *rounds {
@@ -30,7 +36,9 @@ func newRounds(s *Scheduler) *rounds {
 	r.presence = newPresence(s, r.store)
 	for _, schedule := range s.Schedules {
 		if schedule.ticks != nil {
-			r.plans = append(r.plans, &plan{Schedule: schedule})
+			p := &plan{Schedule: schedule}
+			r.plans = append(r.plans, p)
+			r.presence.plans[p.name] = p
 		}
 	}
 	return r
@@ -41,23 +49,23 @@ func newRounds(s *Scheduler) *rounds {
 func (r *rounds) round(ctx context.Context) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, roundTimeout)
 	defer cancel()
-	if !r.presence.announced() { // The ticks are those after this.
-		if err := r.presence.announce(ctx); err != nil {
-			return 0, err
-		}
-	}
 	clock, err := r.readClock(ctx)
 	if err != nil {
 		return 0, err
 	}
-	// A later reading of this clock could be ahead of Redis' own if the machine's
-	// clock runs fast, so what is due was due when Redis answered.
-	if due := r.due(clock.redis); len(due) > 0 {
-		if err := r.see(ctx, due, clock.redis); err != nil {
+	r.watch(clock)
+	if !r.presence.announced() { // The ticks are those after this.
+		if err := r.presence.announce(ctx, clock.redis); err != nil {
 			return 0, err
 		}
 	}
-	if err := r.presence.beat(ctx); err != nil {
+	// A later reading of this clock could be ahead of Redis' own if the machine's
+	// clock runs fast, so what is due was due when Redis answered.
+	if due := r.due(clock.redis); len(due) > 0 {
+		err = r.see(ctx, due, clock.redis)
+	}
+	// A Redis that is full refuses ticks, but that the schedules are there it notes.
+	if err := errors.Join(err, r.presence.beat(ctx, clock.redis)); err != nil {
 		return 0, err
 	}
 	return r.untilNext(clock), nil
@@ -90,10 +98,22 @@ func (r *rounds) see(ctx context.Context, due []*plan, now time.Time) error {
 		return err
 	}
 	var push []jobs.Item[tick]
+	var leftOut []*plan
 	for i, p := range due {
-		ticks, err := r.look(p, records[i], now)
+		if err := r.goBack(ctx, p, &records[i], now); err != nil {
+			return err
+		}
+		ticks, dropped, err := r.look(p, records[i], now)
 		if err != nil {
 			return err
+		}
+		if dropped {
+			leftOut = append(leftOut, p)
+		}
+		if dropped && len(ticks) > 0 {
+			if err := r.skip(ctx, p.name, p.after(records[i]), ticks[0]); err != nil {
+				return err
+			}
 		}
 		push = append(push, p.items(ticks)...)
 	}
@@ -102,35 +122,50 @@ func (r *rounds) see(ctx context.Context, due []*plan, now time.Time) error {
 			return err
 		}
 	}
+	for _, p := range leftOut {
+		r.logger().Warn("scheduler: missed ticks are left out", "schedule", p.name, "policy", p.catchUp.String(), "until", now)
+	}
 	for i, p := range due {
 		p.settle(records[i], now)
+		if p.fault != nil {
+			r.logger().Error("scheduler: the schedule fails, it is asked again later", "schedule", p.name, "error", p.fault, "in", ownDelay)
+			p.fault = nil
+		}
 	}
 	return nil
 }
 
-// look returns the ticks of a schedule that are to be pushed now.
-func (r *rounds) look(p *plan, known record, now time.Time) ([]time.Time, error) {
+// look returns the ticks of a schedule that are to be pushed now, and whether
+// missed ones are left out.
+func (r *rounds) look(p *plan, known record, now time.Time) (ticks []time.Time, dropped bool, err error) {
 	if !known.known { // Redis has lost it. It was there when this Scheduler began.
 		r.presence.lost()
-		return nil, fmt.Errorf("schedule %q is not known to Redis any more", p.name)
+		return nil, false, fmt.Errorf("schedule %q is not known to Redis any more", p.name)
 	}
 	if !known.paused.IsZero() {
-		return nil, nil
+		return nil, false, nil
 	}
-	ticks, dropped := p.due(p.after(known), now)
-	if dropped {
-		r.logger().Warn("scheduler: missed ticks are left out", "schedule", p.name, "after", p.after(known), "policy", p.catchUp.String())
+	ticks, dropped = p.due(p.after(known), now)
+	ahead := known.ahead.after(p.after(known))
+	if len(ahead) > 0 {
+		dropped = false // Some of them are not missed, but were pushed before their time.
 	}
-	return ticks, nil
+	return slices.DeleteFunc(ticks, ahead.has), dropped, nil
 }
 
 // after is the time after which ticks are to be pushed. Redis may know less than
-// this process does, when it went back to an older state.
+// this process does, when it went back to an older state; but not if its clock did.
 func (p *plan) after(known record) time.Time {
-	if after := known.after(); after.After(p.done) {
-		return after
+	after := known.cursor
+	// What a newer program has begun does not end what this one goes on with.
+	mine := known.of == "" || known.of == p.spec || p.done.IsZero()
+	if mine && known.from.After(after) {
+		after = known.from
 	}
-	return p.done
+	if len(known.ahead.after(known.cursor)) == 0 && p.done.After(after) {
+		after = p.done
+	}
+	return after
 }
 
 // settle notes that the ticks up to now have been seen to.
@@ -141,8 +176,18 @@ func (p *plan) settle(known record, now time.Time) {
 	}
 	if next := p.ticks.next(p.done); next.IsZero() {
 		p.over = true
+		if own, ok := p.ticks.(ownTicks); ok {
+			p.askAgain(own, now)
+		}
 	} else {
-		p.start = p.Schedule.start(next)
+		p.over, p.start = false, p.Schedule.start(next)
+	}
+}
+
+// askAgain tells whether a program's own schedule has ended, or fails.
+func (p *plan) askAgain(own ownTicks, now time.Time) {
+	if _, err := own.ask(p.done); err != nil {
+		p.over, p.start, p.fault = false, now.Add(ownDelay), err
 	}
 }
 
@@ -150,7 +195,7 @@ func (p *plan) settle(known record, now time.Time) {
 func (r *rounds) push(ctx context.Context, items []jobs.Item[tick], now time.Time) error {
 	ids, err := r.jobs.PushEach(ctx, items)
 	if err != nil {
-		return fmt.Errorf("push ticks: %w", err)
+		return fmt.Errorf("push ticks: %w", redisstep.Explain(err))
 	}
 	var pushed []tick
 	for i, id := range ids {

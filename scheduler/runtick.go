@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/queuerun/queuerun/jobs"
@@ -34,7 +35,7 @@ func (s Schedule) runTick(ctx context.Context, t tick) (result []byte, err error
 	defer func() {
 		e.Result, e.Took = Succeeded, time.Since(e.Began)
 		if err != nil {
-			e.Result, e.Reason = Failed, err.Error()
+			e.Result, e.Reason = Failed, shortened(err.Error())
 		}
 		_ = store.end(ctx, e) // The job itself says so as well, and others see there that it is over.
 	}()
@@ -55,6 +56,17 @@ func (s Schedule) call(ctx context.Context, run Run) error {
 		return fmt.Errorf("schedule %q: %w", s.name, err)
 	}
 	return nil
+}
+
+// maxReason is how many bytes of an error are kept of the last run. The job has it
+// as well.
+const maxReason = 4096
+
+func shortened(reason string) string {
+	if len(reason) <= maxReason {
+		return strings.ToValidUTF8(reason, "\uFFFD")
+	}
+	return strings.ToValidUTF8(reason[:maxReason], "") + "…"
 }
 
 // begin notes that a run is going on, or returns the id of the one that is.

@@ -51,10 +51,18 @@ func New(name, spec string, run func(context.Context) error, opts ...Option) Sch
 		s.ticks, s.interval = parsed, shortestInterval(parsed)
 		s.timeout = min(maxTimeout, s.interval)
 	}
-	for _, opt := range opts {
-		opt(&s)
-	}
+	s.apply(opts)
 	return s
+}
+
+func (s *Schedule) apply(opts []Option) {
+	for _, opt := range opts {
+		if opt == nil {
+			s.fail(errors.New("an option is nil"))
+			continue
+		}
+		opt(s)
+	}
 }
 
 // Name returns the name given to New.
@@ -107,13 +115,17 @@ func checkName(name string) error {
 }
 
 // shortestInterval returns the shortest time between two ticks that follow one
-// another: of the first 61, and of all on the first day.
+// another: of the first 61, and of all on the first day. It is what people take for the
+// interval, and no lower bound: where the clocks change a day has 23 hours.
 func shortestInterval(t ticks) time.Duration {
 	shortest := maxInterval
 	last := t.next(reference)
 	end := last.Add(24 * time.Hour)
 	for n := 0; shortest > time.Second && (n < 61 || last.Before(end)); n++ {
 		tick := t.next(last)
+		if tick.IsZero() {
+			break
+		}
 		shortest = min(shortest, tick.Sub(last))
 		last = tick
 	}

@@ -48,16 +48,17 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	}
 	r := newRounds(s)
 	defer r.presence.leave(ctx)
-	delay := retryDelay
+	delay, outage := retryDelay, outage{}
 	for {
 		wait, err := r.round(s.Jobs.Context(ctx))
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
-			s.logger().Warn("scheduler: trying again", "error", err)
+			outage.failed(s.logger(), err, time.Now())
 			wait, delay = delay, min(2*delay, maxRetryDelay)
 		} else {
+			outage.over(s.logger(), time.Now())
 			delay = retryDelay
 		}
 		if !sleep(ctx, wait) {

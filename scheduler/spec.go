@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // ticks are the times of a schedule.
@@ -17,6 +18,9 @@ type ticks interface {
 // never is the spec without ticks.
 const never = "never"
 
+// maxSpec is far above what a spec needs.
+const maxSpec = 1024
+
 // reference is the time from which specs are examined, so that a spec is right or
 // wrong whatever the day.
 var reference = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
@@ -24,7 +28,10 @@ var reference = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
 // parse reads a spec. The ticks are nil for "never". It accepts what the package
 // documentation lists, and refuses what would never fire.
 func parse(spec string) (ticks, error) {
-	if strings.TrimSpace(spec) == never {
+	if len(spec) > maxSpec || !utf8.ValidString(spec) {
+		return nil, fmt.Errorf("a spec has at most %d bytes of UTF-8", maxSpec)
+	}
+	if strings.EqualFold(strings.TrimSpace(spec), never) {
 		return nil, nil
 	}
 	words, zone, err := splitZone(split(spec))
@@ -84,10 +91,10 @@ func splitZone(words []word) ([]word, *time.Location, error) {
 	var zone *time.Location
 	for len(words) > 0 {
 		last := len(words) - 1
-		_, name, front := strings.Cut(words[0].text, "TZ=")
 		w, rest := words[0], words[1:]
-		switch prefix := strings.HasPrefix(w.text, "TZ=") || strings.HasPrefix(w.text, "CRON_TZ="); {
-		case front && prefix:
+		variable, name, front := strings.Cut(w.text, "=")
+		switch {
+		case front && (strings.EqualFold(variable, "TZ") || strings.EqualFold(variable, "CRON_TZ")):
 		case last >= 1 && strings.EqualFold(words[last-1].text, "in"):
 			w, name, rest = words[last], words[last].text, words[:last-1]
 		default:
@@ -105,12 +112,4 @@ func splitZone(words []word) ([]word, *time.Location, error) {
 		}
 	}
 	return nil, nil, errors.New("the spec is empty")
-}
-
-func loadZone(name string) (*time.Location, error) {
-	// "Local" would mean something else on every machine.
-	if name == "" || name == "Local" {
-		return nil, fmt.Errorf("%q is not a time zone", name)
-	}
-	return time.LoadLocation(name)
 }

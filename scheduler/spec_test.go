@@ -60,6 +60,18 @@ func TestNextTick(t *testing.T) {
 		{"every day at 9:30 in Europe/Berlin", "2026-07-01T00:00:00Z", "2026-07-01T07:30:00Z"},
 		{"every day in Europe/Berlin", "2026-07-01T00:00:00Z", "2026-07-01T22:00:00Z"},
 		{"TZ=UTC   @daily", "2026-07-01T00:00:00Z", "2026-07-02T00:00:00Z"},
+		{"0 0 * * mon-sun", "2026-03-07T00:00:00Z", "2026-03-08T00:00:00Z"},
+		{"0 0 * * sat-sun", "2026-03-07T00:00:00Z", "2026-03-08T00:00:00Z"},
+		{"0 0 * * sat-sun", "2026-03-08T00:00:00Z", "2026-03-14T00:00:00Z"},
+		{"0 0 * * Fri-Sun/2", "2026-03-06T00:00:00Z", "2026-03-08T00:00:00Z"},
+		{"0 0 * * sun-sun", "2026-03-04T00:00:00Z", "2026-03-08T00:00:00Z"},
+		{"0 0 * * 7-2", "2026-03-10T00:00:00Z", "2026-03-15T00:00:00Z"},
+		{"0 0 * * 7-7", "2026-03-04T00:00:00Z", "2026-03-08T00:00:00Z"},
+		{"0 0 * * 0-7", "2026-03-04T00:00:00Z", "2026-03-05T00:00:00Z"},
+		{"*/60 * * * *", "2026-03-04T00:00:00Z", "2026-03-04T01:00:00Z"},
+		{"tz=UTC daily", "2026-07-01T00:00:00Z", "2026-07-02T00:00:00Z"},
+		{"cron_tz=europe/berlin 0 9 * * *", "2026-07-01T00:00:00Z", "2026-07-01T07:00:00Z"},
+		{"daily IN AMERICA/PORT_OF_SPAIN", "2026-07-01T00:00:00Z", "2026-07-01T04:00:00Z"},
 	} {
 		ticks, err := parse(test.spec)
 		if err != nil {
@@ -113,7 +125,47 @@ func TestWrongSpecIsAnErrorThatShowsNameAndSpec(t *testing.T) {
 		"on 32":                          "column 4: ",
 		"weekly mondays":                 "column 8: ",
 		"daily in UTC in UTC":            "two time zones",
-		", * * * *":                      "never fires",
+		", * * * *":                      "column 1: minute: the list",
+		"*-5 * * * *":                    `column 1: minute: "*" is none of 0 to 59`,
+		"0 *-99 * * *":                   `column 3: hour: "*" is`,
+		"0 0 ?-7 * *":                    `column 5: day of the month: "?" is`,
+		"*-5/10 * * * *":                 `column 1: minute: "*" is`,
+		"1-* * * * *":                    `column 1: minute: "*" is`,
+		"1-2-3 * * * *":                  `column 1: minute: "2-3" is`,
+		"-5 * * * *":                     `column 1: minute: "" is`,
+		"5- * * * *":                     `column 1: minute: "" is`,
+		"** * * * *":                     `column 1: minute: "**" is`,
+		"0 1, * * *":                     "column 5: hour: the list",
+		"0 ,1 * * *":                     "column 3: hour: the list",
+		"0 1,,2 * * *":                   "column 5: hour: the list",
+		"0 0 L, * *":                     "column 7: day of the month: the list",
+		"0 0 * * friL,":                  "column 14: day of the week: the list",
+		"0 0 L/2 * *":                    `column 5: day of the month: "L" is`,
+		"0 +5 * * *":                     `column 3: hour: "+5" is`,
+		"0 +5L * * *":                    "column 3: hour: ",
+		"0 0 * * +5L":                    "column 9: day of the week: ",
+		"*/+5 * * * *":                   `column 1: minute: the step "+5" is not`,
+		"*/-5 * * * *":                   `column 1: minute: the step "-5" is not`,
+		"*/ * * * *":                     `column 1: minute: the step "" is not`,
+		"*/5/5 * * * *":                  `column 1: minute: the step "5/5" is not`,
+		"*/0 * * * *":                    `column 1: minute: the step "0" is not`,
+		"*/90 * * * *":                   "column 1: minute: the step 90 is larger than its range, which has 60 values",
+		"0 */25 * * *":                   "column 3: hour: the step 25 is larger",
+		"0 0 */32 * *":                   "column 5: day of the month: the step 32 is larger",
+		"0 0 1 */13 *":                   "column 7: month: the step 13 is larger",
+		"0 0 * * */8":                    "column 9: day of the week: the step 8 is larger",
+		"7,10-20/12 * * * *":             "column 3: minute: the step 12 is larger",
+		"50/20 * * * *":                  "column 1: minute: the step 20 is larger than its range, which has 10 values",
+		"1,2,60 * * * *":                 `column 5: minute: "60" is`,
+		"0 0 * jan,foo *":                `column 11: month: "foo" is`,
+		"0 0 * 0 *":                      `column 7: month: "0" is`,
+		"0 0 0 * *":                      `column 5: day of the month: "0" is`,
+		"0 0 * * sunday":                 `column 9: day of the week: "sunday" is`,
+		"0 0 * * sat-fri":                "column 9: day of the week: the range",
+		"5-1 * * * *":                    "column 1: minute: the range",
+		"tz=utc Tz=utc daily":            "column 8: the spec has two time zones",
+		"tz=local daily":                 "not a time zone",
+		"0 9 * * * in local":             "not a time zone",
 		"0 0 31 2 *":                     "never fires",
 		"0 0 30,31 feb *":                "never fires",
 		"TZ=0":                           "time zone",
@@ -122,6 +174,7 @@ func TestWrongSpecIsAnErrorThatShowsNameAndSpec(t *testing.T) {
 		"TZ= * * * * *":                  "not a time zone",
 		"TZ=Local * * * * *":             "not a time zone",
 		"TZ=Mars/Olympus * * * * *":      "time zone",
+		"TZ=../Europe/Berlin daily":      "time zone",
 		"TZ=UTC CRON_TZ=UTC":             "two time zones",
 		"TZ=UTC TZ=UTC daily":            "two time zones",
 		"TZ=UTC never":                   "",
@@ -159,12 +212,33 @@ func TestWrongSpecIsAnErrorThatShowsNameAndSpec(t *testing.T) {
 }
 
 func TestNeverHasNoTicks(t *testing.T) {
-	s := New("cleanup", "never", func(context.Context) error { return nil })
-	if s.Err() != nil || s.ticks != nil {
-		t.Errorf("got error %v and ticks %v", s.Err(), s.ticks)
+	for _, spec := range []string{"never", "Never", " NEVER "} {
+		s := New("cleanup", spec, func(context.Context) error { return nil })
+		if s.Err() != nil || s.ticks != nil {
+			t.Errorf("%q: got error %v and ticks %v", spec, s.Err(), s.ticks)
+		}
+		if s.timeout != 5*time.Minute {
+			t.Errorf("%q: time-out %v", spec, s.timeout)
+		}
 	}
-	if s.timeout != 5*time.Minute {
-		t.Errorf("time-out %v", s.timeout)
+}
+
+// Any white space is one character, and one of several bytes is one as well.
+func TestColumnOfAnErrorCountsCharacters(t *testing.T) {
+	for spec, want := range map[string]string{
+		"0\t60 * * *":              "column 3: hour",
+		"0\t\t0 32 * *":            "column 6: day of the month",
+		"0 0\t1\tfoo *":            "column 7: month",
+		"\t 0\n0 0 1 1":            "column 7: day of the month",
+		"tz=utc\u00a0\t0 24 * * *": "column 11: hour",
+		"daily at\tnoon":           "column 10: ",
+		"é * * * 9":                "column 1: minute",
+		strings.Repeat("1,", 600):  "at most 1024 bytes",
+		"1 * * * *\xff":            "of UTF-8",
+	} {
+		if _, err := parse(spec); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %q", spec, err, want)
+		}
 	}
 }
 

