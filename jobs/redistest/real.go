@@ -27,6 +27,7 @@ type Server struct {
 	path string
 	dir  string
 	args []string
+	env  []string // added to that of the test
 	cmd  *exec.Cmd
 	out  bytes.Buffer
 }
@@ -47,10 +48,7 @@ func Real(t testing.TB, options ...Option) *Server {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
-		if os.Getenv("REQUIRE_REAL") == "1" {
-			t.Fatal("REQUIRE_REAL=1 is set, and redis-server is not on the PATH")
-		}
-		t.Skip("redis-server is not on the PATH")
+		unavailable(t, "redis-server is not on the PATH")
 	}
 	s := &Server{t: t, path: path, dir: t.TempDir()}
 	for _, option := range options {
@@ -67,6 +65,15 @@ func Real(t testing.TB, options ...Option) *Server {
 	}
 	t.Fatal(err)
 	return nil
+}
+
+// unavailable ends a test that lacks a real part.
+func unavailable(t testing.TB, why string) {
+	t.Helper()
+	if os.Getenv("REQUIRE_REAL") == "1" {
+		t.Fatalf("REQUIRE_REAL=1 is set, and %s", why)
+	}
+	t.Skip(why)
 }
 
 // Client returns a client of the server that is closed with the test.
@@ -131,6 +138,7 @@ func (s *Server) start() error {
 	args := []string{"--bind", "127.0.0.1", "--port", port, "--dir", s.dir,
 		"--save", "", "--appendonly", "yes", "--daemonize", "no"}
 	s.cmd = exec.Command(s.path, append(args, s.args...)...)
+	s.cmd.Env = append(os.Environ(), s.env...)
 	s.cmd.Stdout, s.cmd.Stderr = &s.out, &s.out
 	if err := s.cmd.Start(); err != nil {
 		s.cmd = nil
