@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+
+	"github.com/queuerun/queuerun/jobs/redisstep"
 )
 
 // Errors that calls of this package wrap; match them with errors.Is.
@@ -18,6 +20,10 @@ var (
 	// ErrUncertain: the connection to Redis broke in such a way that the message
 	// may or may not have been accepted.
 	ErrUncertain = errors.New("socket: message may or may not have been accepted")
+	// ErrFull: Redis has reached its maxmemory. What adds to it is refused: sends,
+	// joins, users who connect. Nothing was sent. What goes on is the reading of
+	// messages that it has, leases, leaving and going offline.
+	ErrFull = redisstep.ErrFull
 	// ErrClosed: the current connection is closed.
 	ErrClosed = errors.New("socket: connection is closed")
 	// ErrBadMessage: a client's message is not what its handler takes.

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/queuerun/queuerun/jobs"
+	"github.com/queuerun/queuerun/jobs/redisstep"
 )
 
 // maxTopic is the longest name of a topic, in bytes.
@@ -49,7 +50,7 @@ func Join(ctx context.Context, topic string) error {
 		err = joinAlone(ctx, topic)
 	}
 	if err != nil {
-		return fmt.Errorf("socket: user %q joins topic %q: %w", user, topic, err)
+		return fmt.Errorf("socket: user %q joins topic %q: %w", user, topic, redisstep.Explain(err))
 	}
 	return nil
 }
