@@ -137,7 +137,7 @@ func (l leases) renew(ctx context.Context, old lease, d time.Duration) (lease, e
 		return lease{}, fmt.Errorf("renew lease: %w", errLeaseOver)
 	}
 	before, inbox := old.census.count(), l.keys.inbox(old.server)
-	pipe := l.redis.TxPipeline()
+	pipe := l.redis.Pipeline() // a full Redis takes no transaction
 	kept := pipe.PExpire(ctx, inbox, inboxLife(d))
 	newest := pipe.XRevRangeN(ctx, inbox, "+", "-", 1)
 	users := pipe.SCard(ctx, l.keys.users(old.server))
