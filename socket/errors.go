@@ -17,6 +17,10 @@ var (
 	ErrNobody = errors.New("socket: nobody to send to: the context has no user and no connection")
 	// ErrRecipients: To was given no user, or more than MaxRecipients.
 	ErrRecipients = errors.New("socket: wrong number of recipients")
+	// ErrTooLarge: a message that was to be sent has more than MaxSent bytes.
+	ErrTooLarge = errors.New("socket: message is too large")
+	// ErrUserID: a user's id has more than MaxUserID bytes.
+	ErrUserID = errors.New("socket: user id is too long")
 	// ErrUncertain: the connection to Redis broke in such a way that the message
 	// may or may not have been accepted.
 	ErrUncertain = errors.New("socket: message may or may not have been accepted")

@@ -19,6 +19,14 @@ type frame struct {
 // encode turns a value given to Send into a frame: a string is text as it is,
 // bytes are binary as they are, anything else is JSON text.
 func encode(v any) (frame, error) {
+	f, err := encoded(v)
+	if err == nil && len(f.data) > MaxSent {
+		return frame{}, fmt.Errorf("%w: %d bytes of type %T, want at most %d", ErrTooLarge, len(f.data), v, MaxSent)
+	}
+	return f, err
+}
+
+func encoded(v any) (frame, error) {
 	switch v := v.(type) {
 	case string:
 		return frame{opcode: websocket.TextMessage, data: []byte(v)}, nil

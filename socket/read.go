@@ -201,6 +201,7 @@ func (c *connection) done(m *Message) {
 
 // authenticate gives a message to Authenticate and carries out the verdict.
 func (c *connection) authenticate(ctx context.Context, m *Message) {
+	defer c.hub.wheel.decides(c)()
 	c.hold()
 	defer c.release()
 	var user *User

@@ -63,6 +63,7 @@ func (c *connection) handleRequest(r request) {
 	if r.connect != nil {
 		c.at = r.connect.At
 		if c.user != nil { // by OnConnect, and so Authenticate is not asked
+			defer c.hub.wheel.decides(c)()
 			if err := c.open(); err != nil {
 				c.notRegistered(err)
 				return
