@@ -191,7 +191,7 @@ func (s *Server) check() error {
 	if s.MaxMessage > maxMessage {
 		return fmt.Errorf("socket: Server.MaxMessage is %d bytes, and must be at most %d", s.MaxMessage, maxMessage)
 	}
-	if s.MaxRate > maxMessageRate {
+	if s.MaxRate > maxMessageRate && !math.IsInf(s.MaxRate, 1) { // which is no limit
 		return fmt.Errorf("socket: Server.MaxRate is %v, and must be at most %d; 0 means no limit", s.MaxRate, maxMessageRate)
 	}
 	if s.MaxBurst > maxMessageBurst {
