@@ -39,7 +39,6 @@ func (k keyspace) channel(ch channel, name string) string {
 func (k keyspace) log(ch channel) string     { return k.channel(ch, "log") }     // list of recent messages
 func (k keyspace) state(ch channel) string   { return k.channel(ch, "state") }   // how far it is and who holds connections, see append.lua
 func (k keyspace) latest(ch channel) string  { return k.channel(ch, "latest") }  // hash of messages by the key of Latest
-func (k keyspace) order(ch channel) string   { return k.channel(ch, "order") }   // sorted set of these keys, see append.lua
 func (k keyspace) servers(ch channel) string { return k.channel(ch, "servers") } // directory: hash by server
 
 // The keys of a user besides.
