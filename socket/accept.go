@@ -83,11 +83,12 @@ func (h *hub) open(w http.ResponseWriter, r *http.Request) bool {
 			refuse(w, http.StatusTooManyRequests, "too many connections")
 			return false
 		case err != nil:
-			h.log.Warn("socket: connection refused", "user", user.ID, "error", err)
+			h.refusing.note(err, "user", user.ID)
 			w.Header().Set("Retry-After", "1")
-			refuse(w, http.StatusServiceUnavailable, "try again later")
+			refuse(w, http.StatusServiceUnavailable, whyLater(err))
 			return false
 		}
+		h.refusing.note(nil)
 	}
 	conn, err := c.upgrade(w, r) // answers the request itself when it fails
 	if err != nil {
@@ -162,11 +163,11 @@ func (h *hub) allowed(r *http.Request) bool {
 
 // refuseError answers a request about which OnConnect did not decide in favour.
 func refuseError(w http.ResponseWriter, err error) {
-	var rejection *Rejection
+	var v *judged
 	status := http.StatusUnauthorized
 	switch {
-	case errors.As(err, &rejection) && rejection.Status >= 400 && rejection.Status <= 599:
-		status = rejection.Status
+	case errors.As(err, &v) && v.status >= 400 && v.status <= 599:
+		status = v.status
 	case errors.Is(err, errPanic):
 		status = http.StatusInternalServerError
 	case !refuses(err):

@@ -33,7 +33,7 @@ const stepTargets = 100
 type appends struct {
 	steps []*appendStep
 	one   bool // all keys are in one Redis
-	again bool // all that failed did so because Redis did not have the script
+	again bool // some step failed only because Redis did not have the script: that is no attempt
 }
 
 // appendStep is one atomic step, in all its attempts.
@@ -134,11 +134,11 @@ func appendFlag(b []byte, set bool) []byte {
 // written reads the replies of an attempt and tells whether no further one is
 // needed. After the last one none is made.
 func (a *appends) written(last bool) bool {
-	a.again = true
+	a.again = false
 	a.steps = slices.DeleteFunc(a.steps, func(s *appendStep) bool {
-		known := s.inline
+		sent := s.inline
 		done := s.read(last)
-		a.again = a.again && (done || s.inline && !known)
+		a.again = a.again || s.inline && !sent
 		return done
 	})
 	return len(a.steps) == 0
@@ -161,8 +161,9 @@ func (s *appendStep) read(last bool) (done bool) {
 	case err == nil:
 		err = fmt.Errorf("unexpected reply %v", reply)
 		last = true
-	case redis.HasErrorPrefix(err, "NOSCRIPT"):
-		s.inline = true
+	case redis.HasErrorPrefix(err, "NOSCRIPT") && !s.inline:
+		s.inline = true // at once, and also after the last attempt
+		last = false
 	case redisstep.Answered(err): // so Redis did nothing
 		last = last || !redisstep.Passing(err)
 	case !neverSent(err):
@@ -188,6 +189,12 @@ func (t *target) retry(err error, last bool) {
 	}
 }
 
+// redisAnswer is an error with which Redis refused a command in the step.
+type redisAnswer string
+
+func (r redisAnswer) Error() string { return string(r) }
+func (redisAnswer) RedisError()     {}
+
 // read takes what the step replied for the target.
 func (t *target) read(reply any) {
 	if reply == int64(1) { // and the servers were told
@@ -201,7 +208,7 @@ func (t *target) read(reply any) {
 		t.fail(errors.New("the log no longer tells"))
 		return
 	case len(text) == 2:
-		t.fail(errors.New(text[1]))
+		t.fail(redisAnswer(text[1]))
 		return
 	case len(text) < 3:
 		t.fail(fmt.Errorf("unexpected reply %v", reply))

@@ -36,11 +36,11 @@ type connection struct {
 	conn     net.Conn        // nil until the upgrade
 	raw      syscall.RawConn // nil when conn is not simply a socket
 	out      outbound
-	follows  []*subscription // its channels
-	opened   bool            // it is told when the topics of its user change
-	closing  bool            // a close frame is queued or written
-	violated bool            // the client broke the protocol and is not read any more
-	farewell bool            // the client's close frame has been read
+	follows  follows // its channels
+	opened   bool    // it is told when the topics of its user change
+	closing  bool    // a close frame is queued or written
+	violated bool    // the client broke the protocol and is not read any more
+	farewell bool    // the client's close frame has been read
 	ended    bool
 	goodbye  bool // it is closed for good; see closedWith
 }

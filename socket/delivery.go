@@ -13,13 +13,13 @@ import (
 //	t<sequence><previous><logged><channel>}
 //	c<sequence>
 //	s<previous><channel>}
-//	m<bytes> <user>
+//	m<bytes> <user><bytes> <topic>
 //
 // without the line feeds, with 16 digits for a sequence, and with a channel's name
 // as it is in keys: a message, for the channels that follow; one of these channels,
 // with the position of the message in it, all 0 when no log has it; a sequence that
 // many channels have in common; one of these channels, where the previous message
-// is in the log; and a user whose topics have changed. The script append.lua writes
+// is in the log; and a user who has joined or left a topic. The script append.lua writes
 // them too.
 const (
 	entryRecord     = 'r'
@@ -58,9 +58,9 @@ func appendSequence(b []byte, n uint64) []byte {
 	return fmt.Appendf(b, "%0*d", sequenceDigits, n)
 }
 
-// appendMembership adds to an inbox entry that a user's topics have changed.
-func appendMembership(b []byte, user string) []byte {
-	return appendText(append(b, entryMembership), user)
+// appendMembership adds to an inbox entry that a user has joined or left a topic.
+func appendMembership(b []byte, user, topic string) []byte {
+	return appendText(appendText(append(b, entryMembership), user), topic)
 }
 
 func appendNumber(b []byte, n uint64) []byte { return append(strconv.AppendUint(b, n, 10), ' ') }
@@ -70,8 +70,8 @@ func appendText(b []byte, text string) []byte {
 }
 
 // parseEntry reads an inbox entry. It calls deliver with each message, once for each
-// of its channels, and changed with each user whose topics have changed.
-func parseEntry(entry string, deliver func(channel, position, record), changed func(user string)) error {
+// of its channels, and changed with each user who has joined or left a topic.
+func parseEntry(entry string, deliver func(channel, position, record), changed func(user, topic string)) error {
 	if entry == "" || entry[0] != formatVersion[0] {
 		return fmt.Errorf("inbox entry of %d bytes: %w", len(entry), errVersion)
 	}
@@ -102,8 +102,8 @@ func parseEntry(entry string, deliver func(channel, position, record), changed f
 				deliver(ch, at, message)
 			}
 		case entryMembership:
-			if user := r.text(); r.err == nil {
-				changed(user)
+			if user, topic := r.text(), r.text(); r.err == nil {
+				changed(user, topic)
 			}
 		default:
 			r.err = fmt.Errorf("unknown kind %q", kind)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/queuerun/queuerun/jobs/redisstep"
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 )
@@ -42,12 +43,18 @@ end
 `
 
 // enterScript puts a server into a channel's directory, unless its lease is over:
-// it may have been reaped already, and what it wrote now would stay for ever.
-var enterScript = newScript(rerouteFunction + `
-local t = redis.call('TIME')
-if t[1] * 1000 + t[2] / 1000 >= tonumber(ARGV[2]) then return '-1' end
+// it may have been reaped already, and what it wrote now would stay for ever. A full
+// Redis refuses it, unless the server was there under an earlier lease.
+var enterScript = newScript(rerouteFunction + leaseFunction + `
+if not leased(redis.call('TIME'), ARGV[2], ARGV[3]) then return '-1' end
+if ARGV[4] == '1' then redis.call('HDEL', KEYS[1], '') end -- see newScript
 redis.call('HSET', KEYS[1], ARGV[1], '1')
 return reroute(KEYS[2], KEYS[1])`)
+
+// followScript adds a channel to a server's set.
+var followScript = newScript(`
+if ARGV[2] == '1' then redis.call('SREM', KEYS[1], '') end -- see newScript
+return redis.call('SADD', KEYS[1], ARGV[1])`)
 
 // exitScript takes a server out of a channel's directory.
 var exitScript = newScript(rerouteFunction + `
@@ -58,11 +65,14 @@ return 1`)
 // enter puts the channel into the server's set, which is what a reaper goes by,
 // and then the server into the channel's directory. It returns how far the
 // channel is, from where on the server's inbox has everything.
-func (d directory) enter(ctx context.Context, ch channel, l lease) (point, error) {
-	if err := d.redis.SAdd(ctx, d.keys.follows(l.server), string(ch)).Err(); err != nil {
-		return point{}, fmt.Errorf("enter the directory of %s: %w", ch, err)
+// One that is known was there under an earlier lease.
+func (d directory) enter(ctx context.Context, ch channel, l lease, known bool) (point, error) {
+	if err := followScript.Run(ctx, d.redis, []string{d.keys.follows(l.server)}, string(ch), asFlag(known)).Err(); err != nil {
+		return point{}, fmt.Errorf("enter the directory of %s: %w", ch, redisstep.Explain(err))
 	}
-	reply, err := enterScript.Run(ctx, d.redis, []string{d.keys.servers(ch), d.keys.state(ch)}, l.server, l.till).Text()
+	reply, err := enterScript.Run(ctx, d.redis, []string{d.keys.servers(ch), d.keys.state(ch)},
+		l.server, l.till, l.length.Milliseconds(), asFlag(known)).Text()
+	err = redisstep.Explain(err)
 	if err == nil && reply == "-1" {
 		err = errLeaseOver
 	}
@@ -107,14 +117,13 @@ func (d directory) release(ctx context.Context, server string) error {
 
 // enterDirectory registers a channel that is no user's under the current lease,
 // when it is not yet.
-func (h *hub) enterDirectory(ctx context.Context, s *subscription) error {
-	l := h.current.Load()
+func (h *hub) enterDirectory(ctx context.Context, s *subscription, l *lease) error {
 	if s.registered != l.server {
 		if !slices.Contains(s.servers, l.server) {
 			s.servers = append(s.servers, l.server)
 		}
 		before := s.position()
-		top, err := h.directory.enter(ctx, s.channel, *l)
+		top, err := h.directory.enter(ctx, s.channel, *l, s.registered != "")
 		if err != nil {
 			return err
 		}

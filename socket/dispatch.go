@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/queuerun/queuerun/jobs/redisstep"
 )
 
 // dispatch is one Send on its way: a message and the channels that it is for.
@@ -69,7 +71,7 @@ func (t *target) fail(err error) {
 	if t.unsure {
 		err = fmt.Errorf("%w: %w", ErrUncertain, err)
 	}
-	t.failed = fmt.Errorf("append to the log of %s: %w", t.channel, err)
+	t.failed = fmt.Errorf("append to the log of %s: %w", t.channel, redisstep.Explain(err))
 }
 
 // end tells the one who waits how the dispatch went.

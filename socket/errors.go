@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+
+	"github.com/queuerun/queuerun/jobs/redisstep"
 )
 
 // Errors that calls of this package wrap; match them with errors.Is.
@@ -15,9 +17,17 @@ var (
 	ErrNobody = errors.New("socket: nobody to send to: the context has no user and no connection")
 	// ErrRecipients: To was given no user, or more than MaxRecipients.
 	ErrRecipients = errors.New("socket: wrong number of recipients")
+	// ErrTooLarge: a message that was to be sent has more than MaxSent bytes.
+	ErrTooLarge = errors.New("socket: message is too large")
+	// ErrUserID: a user's id has more than MaxUserID bytes.
+	ErrUserID = errors.New("socket: user id is too long")
 	// ErrUncertain: the connection to Redis broke in such a way that the message
 	// may or may not have been accepted.
 	ErrUncertain = errors.New("socket: message may or may not have been accepted")
+	// ErrFull: Redis has reached its maxmemory. What adds to it is refused: sends,
+	// joins, users who connect. Nothing was sent. What goes on is the reading of
+	// messages that it has, leases, leaving and going offline.
+	ErrFull = redisstep.ErrFull
 	// ErrClosed: the current connection is closed.
 	ErrClosed = errors.New("socket: connection is closed")
 	// ErrBadMessage: a client's message is not what its handler takes.

@@ -19,17 +19,36 @@ type frame struct {
 // encode turns a value given to Send into a frame: a string is text as it is,
 // bytes are binary as they are, anything else is JSON text.
 func encode(v any) (frame, error) {
+	f, err := encoded(v)
+	if err == nil && len(f.data) > MaxSent {
+		return frame{}, fmt.Errorf("%w: %d bytes of type %T, want at most %d", ErrTooLarge, len(f.data), v, MaxSent)
+	}
+	return f, err
+}
+
+func encoded(v any) (frame, error) {
 	switch v := v.(type) {
 	case string:
 		return frame{opcode: websocket.TextMessage, data: []byte(v)}, nil
 	case []byte:
 		return frame{opcode: websocket.BinaryMessage, data: v}, nil
 	}
-	data, err := json.Marshal(v)
+	data, err := marshal(v)
 	if err != nil {
 		return frame{}, fmt.Errorf("socket: encode message of type %T: %w", v, err)
 	}
 	return frame{opcode: websocket.TextMessage, data: data, json: true}, nil
+}
+
+// marshal is json.Marshal, but for the methods of the value that panic: that is an
+// error then.
+func marshal(v any) (data []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("it panicked: %v", p)
+		}
+	}()
+	return json.Marshal(v)
 }
 
 // errorFrame is how every failure is told to a client.
@@ -43,11 +62,13 @@ func errorFrame(reason string) frame {
 // maxControl is the largest payload of a control frame.
 const maxControl = 125
 
-// closeFrame makes a close. A reason that is too long is cut.
+// closeFrame makes a close. A reason that is too long is cut, and what is not UTF-8
+// left out.
 func closeFrame(code int, reason string) frame {
 	const limit = maxControl - 2 // for the code
 	if len(reason) > limit {
-		reason = strings.ToValidUTF8(reason[:limit], "")
+		reason = reason[:limit]
 	}
+	reason = strings.ToValidUTF8(reason, "")
 	return frame{opcode: websocket.CloseMessage, data: websocket.FormatCloseMessage(code, reason)}
 }

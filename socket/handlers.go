@@ -45,8 +45,9 @@ type Handlers struct {
 
 	// OnMessage is given every message of an accepted connection, one at a time
 	// and in order. An error, a panic or a time-out is answered with
-	// {"error": …}, which is never empty, and the connection stays open. When it is
-	// nil, every message is answered with an error.
+	// {"error": …}, which is never empty and has at most 1 KiB of the error's text, and
+	// the connection stays open. When it is nil, every message is answered with an
+	// error.
 	OnMessage func(ctx context.Context, m *Message) error
 
 	// OnOnline is called when a user's first connection was authenticated and

@@ -24,7 +24,10 @@ type hub struct {
 	leases      leases
 	reaper      Reaper
 	current     atomic.Pointer[lease]
+	beat        chan struct{} // has one element when the lease is to be renewed at once
 	grace       *grace
+	behind      outage         // of telling Redis who is connected
+	refusing    outage         // of letting users in
 	leaving     atomic.Bool    // stopping, though connections may still be opened
 	work        sync.WaitGroup // readers, writers and handlers of the connections
 	wheel       *wheel         // the connections, by when something is due for them
@@ -50,7 +53,10 @@ func newHub(ctx context.Context, s *Server) *hub {
 		subs:     map[channel]*subscription{},
 		unsynced: map[channel]struct{}{},
 		slots:    make(chan struct{}, syncs),
+		beat:     make(chan struct{}, 1),
 	}
+	h.behind = outage{log: h.log, what: "socket: telling Redis who is connected"}
+	h.refusing = outage{log: h.log, what: "socket: registering users who connect"}
 	h.wheel = newWheel(h.config, h.config.tick())
 	h.reaper = Reaper{Redis: s.Redis, Prefix: s.Prefix, Jobs: s.Jobs, Logger: s.Logger}
 	if s.Jobs == nil {

@@ -29,17 +29,20 @@ const (
 func (h *hub) receive(ctx context.Context, server string) {
 	inbox := h.keys.inbox(server)
 	entries, bytes := 0, 0 // handled, and still in the inbox
+	reading := outage{log: h.log, what: "socket: read inbox"}
+	trimming := outage{log: h.log, what: "socket: trim inbox"}
 	for after := "0-0"; ctx.Err() == nil; {
 		streams, err := h.leases.redis.XRead(ctx, &redis.XReadArgs{
 			Streams: []string{inbox, after}, Count: inboxBatch, Block: inboxBlock,
 		}).Result()
 		if err != nil && err != redis.Nil {
 			if ctx.Err() == nil {
-				h.log.Warn("socket: read inbox", "server", server, "error", err)
+				reading.note(err, "server", server)
 				pause(ctx, inboxPause)
 			}
 			continue
 		}
+		reading.note(nil, "server", server)
 		if err == nil {
 			messages := streams[0].Messages
 			after = messages[len(messages)-1].ID
@@ -52,7 +55,9 @@ func (h *hub) receive(ctx context.Context, server string) {
 		}
 		idle := err == redis.Nil && entries > 0
 		if idle || entries >= inboxKeeps || bytes >= inboxKeepsBytes {
-			h.trim(ctx, inbox, after)
+			if err := h.trim(ctx, inbox, after); ctx.Err() == nil {
+				trimming.note(err, "server", server)
+			}
 			entries, bytes = 0, 0
 		}
 	}
@@ -60,10 +65,8 @@ func (h *hub) receive(ctx context.Context, server string) {
 
 // trim takes what was handled out of the inbox. The entry that was handled last
 // stays: a stream that is never empty is the simplest proof that the inbox is there.
-func (h *hub) trim(ctx context.Context, inbox, after string) {
-	if err := h.leases.redis.XTrimMinID(ctx, inbox, after).Err(); err != nil && ctx.Err() == nil {
-		h.log.Warn("socket: trim inbox", "inbox", inbox, "error", err)
-	}
+func (h *hub) trim(ctx context.Context, inbox, after string) error {
+	return h.leases.redis.XTrimMinID(ctx, inbox, after).Err()
 }
 
 // distribute delivers a batch, and returns how large it was.
@@ -80,7 +83,7 @@ func (h *hub) distribute(ctx context.Context, messages []redis.XMessage) (bytes 
 			if s := h.find(ch); s != nil && s.deliver(delivery{s.channel, at, r}) {
 				touched = append(touched, s)
 			}
-		}, h.memberships.note)
+		}, h.memberships.noteTopic)
 		if err != nil {
 			// The channels' next messages show the gap.
 			h.log.Error("socket: inbox entry is not readable", "entry", m.ID, "error", err)

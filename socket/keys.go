@@ -63,3 +63,11 @@ func (k keyspace) follows(server string) string  { return string(k) + "{s:" + se
 
 // leases is the sorted set of all servers by the time their lease ends.
 func (k keyspace) leases() string { return string(k) + "leases" }
+
+// leaseLengths is the hash of how long each lease is. It is in the slot of leases.
+func (k keyspace) leaseLengths() string {
+	if all := k.leases(); !strings.Contains(all, "{") {
+		return "{" + all + "}:lengths"
+	}
+	return k.leases() + ":lengths" // the prefix has a hash tag
+}

@@ -163,12 +163,12 @@ func TestAnonymousConnectionsHaveNoLimitPerUser(t *testing.T) {
 func TestTheConnectionsOfADeadServerStopCountingWhenItIsReaped(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
 		ctx, k := t.Context(), newKeyspace("")
-		l, err := leases{rdb, k}.take(ctx, "dead", time.Second)
+		l, err := leases{rdb, k}.take(ctx, "dead", time.Second, false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		p := presence{rdb, k, (&Reaper{Redis: rdb}).jobs()}
-		if err := p.enroll(ctx, "ada", l.server); err != nil {
+		if err := p.enroll(ctx, "ada", l.server, false); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := p.register(ctx, "ada", l, false, seat{count: 2}); err != nil {

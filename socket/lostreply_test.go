@@ -329,13 +329,13 @@ func TestOneUserWhoCannotBeReleasedDoesNotKeepTheOthers(t *testing.T) {
 		ctx, k := outside(rdb), newKeyspace("")
 		client := (&Reaper{Redis: rdb}).jobs()
 		p := presence{rdb, k, client}
-		l, err := leases{rdb, k}.take(ctx, "dead", time.Minute)
+		l, err := leases{rdb, k}.take(ctx, "dead", time.Minute, false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i := range 50 {
 			user := fmt.Sprintf("user-%d", i)
-			if err := p.enroll(ctx, user, l.server); err != nil {
+			if err := p.enroll(ctx, user, l.server, false); err != nil {
 				t.Fatal(err)
 			}
 			if _, _, err := p.register(ctx, user, l, false, seat{count: 1}); err != nil {

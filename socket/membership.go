@@ -3,6 +3,7 @@ package socket
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +43,12 @@ func parseMembership(value string) (m membership, complete bool, err error) {
 	t, err := parseState(newest)
 	m.from = t.point
 	return m, true, err
+}
+
+// membershipNumber is the number in what is kept with the user.
+func membershipNumber(value string) string {
+	number, _, _ := strings.Cut(strings.TrimPrefix(value, "-"), " ")
+	return number
 }
 
 // beginJoinScript notes with the user that a topic is being joined. It returns the
@@ -86,6 +93,7 @@ return all`)
 // before it finds out that the user is offline: the topic remembers for a while
 // that it is over.
 var leftScript = newScript(`
+redis.call('HDEL', KEYS[1], '') -- see newScript
 local number = redis.call('HGET', KEYS[1], ARGV[1])
 if not number then
   redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
@@ -125,7 +133,7 @@ func (t topics) join(ctx context.Context, user, topic string) error {
 	case len(reply) == 0:
 		return fmt.Errorf("unexpected reply %v", reply)
 	case reply[0] == "joined":
-		return t.tell(ctx, user, reply[1:])
+		return t.tell(ctx, user, topic, reply[1:])
 	}
 	if err := t.left(ctx, user, topic, number); err != nil {
 		return err
@@ -147,6 +155,7 @@ var beginLeaveScript = newScript(`
 local topics, servers, topic = KEYS[1], KEYS[2], ARGV[1]
 local number = string.match(redis.call('HGET', topics, topic) or '', '%d+')
 if not number then return {} end
+redis.call('HDEL', topics, '') -- see newScript
 redis.call('HSET', topics, topic, '-' .. number)
 local all = redis.call('HKEYS', servers)
 table.insert(all, 1, number)
@@ -167,23 +176,26 @@ func (t topics) leave(ctx context.Context, user, topic string) error {
 	if err := t.left(ctx, user, topic, number); err != nil {
 		return err
 	}
-	if err := t.tell(ctx, user, servers); err != nil {
+	if err := t.tell(ctx, user, topic, servers); err != nil {
 		return err
 	}
 	return completeLeaveScript.Run(ctx, t.redis, mine[:1], topic, number).Err()
 }
 
-// tell has the user's servers look at the user's topics.
-func (t topics) tell(ctx context.Context, user string, servers []string) error {
+// tellScript adds an entry to an inbox, also on a full Redis: see newScript.
+var tellScript = newScript(`
+redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[1])
+return redis.call('XADD', KEYS[1], 'NOMKSTREAM', '*', 'b', ARGV[2])`)
+
+// tell has the user's servers look whether the user is in the topic.
+func (t topics) tell(ctx context.Context, user, topic string, servers []string) error {
 	// What is recorded is told even if the caller does not wait.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	pipe := t.redis.Pipeline()
+	entry := appendMembership([]byte(formatVersion), user, topic)
 	for _, server := range servers {
-		pipe.XAdd(ctx, &redis.XAddArgs{
-			Stream: t.keys.inbox(server), NoMkStream: true, MaxLen: inboxLimit, Approx: true,
-			Values: []any{"b", appendMembership([]byte(formatVersion), user)},
-		})
+		_ = pipe.Process(ctx, tellScript.command(ctx, true, []string{t.keys.inbox(server)}, inboxLimit, entry))
 	}
 	cmds, _ := pipe.Exec(ctx) // every command has its own error
 	for _, cmd := range cmds {
@@ -194,20 +206,53 @@ func (t topics) tell(ctx context.Context, user string, servers []string) error {
 	return nil
 }
 
-// of reads the topics that a user is in.
+// topicsAtOnce is how many topics of a user are read in one step.
+const topicsAtOnce = 500
+
+// of reads the topics that a user is in, some at a time. Of one that is joined or left
+// meanwhile the servers are told.
 func (t topics) of(ctx context.Context, user string) (map[string]membership, error) {
-	values, err := t.redis.HGetAll(ctx, t.keys.topics(user)).Result()
-	if err != nil {
-		return nil, fmt.Errorf("topics of user %q: %w", user, err)
-	}
-	all := make(map[string]membership, len(values))
-	for topic, value := range values {
-		m, complete, err := parseMembership(value)
+	all := map[string]membership{}
+	for cursor := uint64(0); ; {
+		some, next, err := t.redis.HScan(ctx, t.keys.topics(user), cursor, "", topicsAtOnce).Result()
 		if err != nil {
-			return nil, fmt.Errorf("topic %q of user %q: %w", topic, user, err)
+			return nil, fmt.Errorf("topics of user %q: %w", user, err)
 		}
-		if complete {
-			all[topic] = m
+		for pair := range slices.Chunk(some, 2) {
+			m, complete, err := parseMembership(pair[1])
+			if err != nil {
+				return nil, fmt.Errorf("topic %q of user %q: %w", pair[0], user, err)
+			}
+			if complete {
+				all[pair[0]] = m
+			}
+		}
+		if cursor = next; cursor == 0 {
+			return all, nil
+		}
+	}
+}
+
+// some reads which of these topics a user is in.
+func (t topics) some(ctx context.Context, user string, topics []string) (map[string]membership, error) {
+	all := make(map[string]membership, len(topics))
+	for names := range slices.Chunk(topics, topicsAtOnce) {
+		values, err := t.redis.HMGet(ctx, t.keys.topics(user), names...).Result()
+		if err != nil {
+			return nil, fmt.Errorf("topics of user %q: %w", user, err)
+		}
+		for i, value := range values {
+			text, there := value.(string)
+			if !there {
+				continue
+			}
+			m, complete, err := parseMembership(text)
+			if err != nil {
+				return nil, fmt.Errorf("topic %q of user %q: %w", names[i], user, err)
+			}
+			if complete {
+				all[names[i]] = m
+			}
 		}
 	}
 	return all, nil

@@ -13,17 +13,32 @@ import (
 // changed, and has not looked yet.
 type memberships struct {
 	mu      sync.Mutex
-	changed map[string]struct{}
+	changed map[string]topicNames
 	some    chan struct{} // has one element when there may be some
 }
 
+// topicNames is a set of topics, all of them if it is nil.
+type topicNames map[string]struct{}
+
 func newMemberships() *memberships {
-	return &memberships{changed: map[string]struct{}{}, some: make(chan struct{}, 1)}
+	return &memberships{changed: map[string]topicNames{}, some: make(chan struct{}, 1)}
 }
 
-func (m *memberships) note(user string) {
+// note notes that any topics of a user may have changed.
+func (m *memberships) note(user string) { m.add(user, nil) }
+
+// noteTopic notes that a user may have joined or left a topic.
+func (m *memberships) noteTopic(user, topic string) { m.add(user, topicNames{topic: {}}) }
+
+func (m *memberships) add(user string, topics topicNames) {
 	m.mu.Lock()
-	m.changed[user] = struct{}{}
+	before, noted := m.changed[user]
+	switch {
+	case !noted || topics == nil:
+		m.changed[user] = topics
+	case before != nil:
+		maps.Copy(before, topics)
+	}
 	m.mu.Unlock()
 	select {
 	case m.some <- struct{}{}:
@@ -31,42 +46,44 @@ func (m *memberships) note(user string) {
 	}
 }
 
-func (m *memberships) take() (users []string) {
+func (m *memberships) take() map[string]topicNames {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for user := range m.changed {
-		users = append(users, user)
-	}
-	clear(m.changed)
-	return users
+	changed := m.changed
+	m.changed = map[string]topicNames{}
+	return changed
 }
 
 // keepMemberships has the connections follow the topics of their users until ctx
 // is cancelled.
 func (h *hub) keepMemberships(ctx context.Context) {
+	trouble := outage{log: h.log, what: "socket: reading the topics of users"}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-h.memberships.some:
 		}
-		users := h.memberships.take()
-		err := inParallel(users, func(user string) error {
-			err := h.syncTopics(ctx, user)
+		changed := h.memberships.take()
+		err := inParallel(slices.Collect(maps.Keys(changed)), func(user string) error {
+			err := h.syncTopics(ctx, user, changed[user])
 			if err != nil {
-				h.memberships.note(user)
+				h.memberships.add(user, changed[user])
 			}
 			return err
 		})
-		if err != nil && ctx.Err() == nil {
-			h.log.Warn("socket: topics are behind", "error", err)
+		if ctx.Err() != nil {
+			return
+		}
+		if trouble.note(err); err != nil {
 			pause(ctx, retryPause)
 		}
 	}
 }
 
-// syncTopics has the connections of a user follow the user's topics.
-func (h *hub) syncTopics(ctx context.Context, user string) error {
+// syncTopics has the connections of a user follow those of these topics that the
+// user is in.
+func (h *hub) syncTopics(ctx context.Context, user string, names topicNames) error {
 	s := h.find(userChannel(user))
 	if s == nil {
 		return nil
@@ -76,20 +93,41 @@ func (h *hub) syncTopics(ctx context.Context, user string) error {
 	if s.registered == "" {
 		return nil // who registers the user reads the topics
 	}
+	if names != nil {
+		return h.syncSome(ctx, s, names)
+	}
 	topics, err := h.topics.of(ctx, user)
 	if err != nil {
 		return err
 	}
-	return h.follow(s, topics)
+	return h.follow(s, s.topics, topics)
 }
 
-// follow has the open connections of a user follow these topics, and no others.
-// After an error it must be called again. The caller holds sync.
-func (h *hub) follow(s *subscription, topics map[string]membership) error {
+// syncSome is syncTopics for some topics. The caller holds sync.
+func (h *hub) syncSome(ctx context.Context, s *subscription, names topicNames) error {
+	topics, err := h.topics.some(ctx, s.user, slices.Collect(maps.Keys(names)))
+	if err != nil {
+		return err
+	}
+	before := map[string]membership{}
+	for topic := range names {
+		if m, followed := s.topics[topic]; followed {
+			before[topic] = m
+		}
+	}
+	return h.follow(s, before, topics)
+}
+
+// follow has the open connections of a user follow these topics, in place of those
+// before. After an error it must be called again. The caller holds sync.
+func (h *hub) follow(s *subscription, before, topics map[string]membership) error {
+	if maps.Equal(before, topics) {
+		return nil
+	}
 	all := s.opened()
 	followed := maps.Clone(s.topics) // a connection that opens may have the other one
 	defer func() { s.topics = followed }()
-	for topic, m := range s.topics {
+	for topic, m := range before {
 		if topics[topic] == m {
 			continue
 		}
@@ -99,7 +137,7 @@ func (h *hub) follow(s *subscription, topics map[string]membership) error {
 		delete(followed, topic)
 	}
 	begun := maps.Clone(topics)
-	maps.DeleteFunc(begun, func(topic string, _ membership) bool { _, done := followed[topic]; return done })
+	maps.DeleteFunc(begun, func(topic string, m membership) bool { return followed[topic] == m })
 	for _, topic := range inOrder(begun) {
 		m := begun[topic]
 		for _, c := range all {
@@ -244,11 +282,7 @@ func (c *connection) follow(topic string, m membership) error {
 // unfollow ends what follow began.
 func (c *connection) unfollow(ch channel) {
 	c.mu.Lock()
-	var s *subscription
-	if i := slices.IndexFunc(c.follows, func(s *subscription) bool { return s.channel == ch }); i >= 0 {
-		s = c.follows[i]
-		c.follows = slices.Delete(c.follows, i, i+1)
-	}
+	s := c.follows.remove(ch)
 	c.mu.Unlock()
 	if s != nil {
 		c.hub.leave(c, s)

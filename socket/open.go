@@ -44,7 +44,7 @@ func (c *connection) join(ch channel) (*subscription, error) {
 	c.mu.Lock()
 	ended := c.ended
 	if !ended {
-		c.follows = append(c.follows, s)
+		c.follows.add(s)
 	}
 	c.mu.Unlock()
 	if ended { // while it joined, and so without leaving
@@ -57,10 +57,10 @@ func (c *connection) join(ch channel) (*subscription, error) {
 // part takes the connection out of all its channels.
 func (c *connection) part() {
 	c.mu.Lock()
-	follows := c.follows
-	c.follows = nil
+	all := c.follows.all()
+	c.follows = follows{}
 	c.mu.Unlock()
-	for _, s := range follows {
+	for _, s := range all {
 		c.hub.leave(c, s)
 	}
 }
@@ -107,14 +107,14 @@ func (c *connection) mine() *subscription {
 func (c *connection) isIn(ch channel) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.ContainsFunc(c.follows, func(s *subscription) bool { return s.channel == ch })
+	return c.follows.has(ch)
 }
 
 // following returns the channels of the connection.
 func (c *connection) following() []*subscription {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.follows)
+	return c.follows.all()
 }
 
 // resume answers the connect request of a client of Protocol: it tells where in

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/queuerun/queuerun/jobs"
+	"github.com/queuerun/queuerun/jobs/redisstep"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -33,14 +34,18 @@ type presence struct {
 // was when that server last wrote. All servers of an application that limits them
 // write at every change; in any other only the first connection does. Over the
 // limit, if there is one, nothing is changed.
-var registerScript = newScript(rerouteFunction + `
+//
+// A full Redis refuses it, unless the server has the user already, under this lease
+// or an earlier one.
+var registerScript = newScript(rerouteFunction + leaseFunction + `
 local servers, presence, outbox, state = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local server, till, jobs = ARGV[1], tonumber(ARGV[2]), ARGV[3]
-local count, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
+local server, jobs, known = ARGV[1], ARGV[4], ARGV[7]
+local count, limit = tonumber(ARGV[5]), tonumber(ARGV[6])
 local t = redis.call('TIME')
-if t[1] * 1000 + t[2] / 1000 >= till then
+if not leased(t, ARGV[2], ARGV[3]) then
   return {'-1', 0}
 end
+if known == '1' then redis.call('HDEL', servers, '') end -- see newScript
 if limit > 0 then
   local all, entries = count, redis.call('HGETALL', servers)
   for i = 1, #entries, 2 do
@@ -63,10 +68,13 @@ return {now, redis.call('LLEN', outbox)}`)
 // unregisterScript takes a server out of a user's directory. When it was the
 // last one, that is a transition too, and the user leaves all topics, of which the
 // outbox tells as well.
+//
+// The topics, which may be many, stay where they are, under another key, until who
+// carries out the outbox ends them some at a time.
 var unregisterScript = newScript(rerouteFunction + `
 local servers, presence, outbox, state, topics = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local server, absent, forgotten = ARGV[1], ARGV[2], ARGV[3]
-redis.call('HDEL', servers, server)
+redis.call('HDEL', servers, server) -- first, see newScript
 reroute(state, servers, absent)
 if redis.call('HLEN', servers) == 0 and redis.call('HGET', presence, 'online') == '1' then
   local t = redis.call('TIME')
@@ -74,21 +82,33 @@ if redis.call('HLEN', servers) == 0 and redis.call('HGET', presence, 'online') =
   generation = string.format('%.0f', math.max(generation + 1, t[1] * 1000000 + t[2]))
   redis.call('HSET', presence, 'online', '0', 'generation', generation)
   redis.call('PEXPIRE', presence, forgotten)
-  local all = redis.call('HGETALL', topics)
-  for i = 1, #all, 2 do
-    redis.call('RPUSH', outbox, '1 ' .. string.match(all[i + 1], '%d+') .. ' left ' .. all[i])
+  if redis.call('EXISTS', topics) == 1 then
+    redis.call('RENAME', topics, topics .. ':' .. generation)
+    redis.call('RPUSH', outbox, '1 ' .. generation .. ' left')
   end
-  redis.call('DEL', topics)
   if redis.call('HGET', presence, 'jobs') == '1' then
     redis.call('RPUSH', outbox, '1 ' .. generation .. ' 0')
   end
 end
 return redis.call('LLEN', outbox)`)
 
+// leaseFunction is Lua. It tells whether the lease is one now that is said to end at a
+// time and to be so long, both in ms. One that would end later than it can, by more
+// than a clock that is put right bit by bit goes back, was written before Redis' clock
+// was set back, and its server has to renew it.
+const leaseFunction = `
+local function leased(t, till, length)
+  local left = tonumber(till) - (t[1] * 1000 + t[2] / 1000)
+  return left > 0 and left <= tonumber(length) + 1000
+end
+`
+
 // enrollScript and forgetScript keep the sum of the checksums of the users in a
-// server's set. Either may be repeated.
+// server's set. Either may be repeated. A full Redis takes a user whom the server
+// had under an earlier lease.
 var (
 	enrollScript = newScript(`
+if ARGV[3] == '1' then redis.call('SREM', KEYS[1], '') end -- see newScript
 if redis.call('SADD', KEYS[1], ARGV[1]) == 1 then redis.call('INCRBY', KEYS[2], ARGV[2]) end
 return 1`)
 	forgetScript = newScript(`
@@ -107,37 +127,48 @@ const presenceRetention = 7 * 24 * time.Hour
 type lease struct {
 	server   string
 	till     int64 // Redis' time, in Unix milliseconds
+	length   time.Duration
 	census   *census
-	restores bool // Redis went back, and is told again in which topics the users are
+	restores bool          // Redis went back, and is told again in which topics the users are
+	replaced chan struct{} // closed when the server holds another one, or has renewed it
 }
 
 // errTooMany: the user has as many connections as a user may have.
 var errTooMany = errors.New("too many connections")
 
 // enroll puts the user into the server's set, which is what a reaper goes by. It
-// comes before register.
-func (p presence) enroll(ctx context.Context, user, server string) error {
-	if err := enrollScript.Run(ctx, p.redis, p.setKeys(server), user, checksum(user)).Err(); err != nil {
-		return fmt.Errorf("enroll user %q: %w", user, err)
+// comes before register. A user who is known was registered by this server before.
+func (p presence) enroll(ctx context.Context, user, server string, known bool) error {
+	if err := enrollScript.Run(ctx, p.redis, p.setKeys(server), user, checksum(user), asFlag(known)).Err(); err != nil {
+		return fmt.Errorf("enroll user %q: %w", user, redisstep.Explain(err))
 	}
 	return nil
 }
 
+// asFlag is how scripts are told of a truth value.
+func asFlag(set bool) string {
+	if set {
+		return "1"
+	}
+	return "0"
+}
+
 // seat is what a server claims for a user: how many connections there are on it,
-// and, unless that is 0, how many there may be on all servers.
-type seat struct{ count, limit int }
+// and, unless that is 0, how many there may be on all servers. A user who is known
+// is registered by this server already, under this lease or an earlier one.
+type seat struct {
+	count, limit int
+	known        bool
+}
 
 // register puts the server into the user's directory, or changes what it has
 // there. It returns the sequence of the user's newest message, from which on the
 // server's inbox has them all, and whether the outbox holds transitions.
 func (p presence) register(ctx context.Context, user string, l lease, withJobs bool, in seat) (at point, unpushed bool, err error) {
-	flag := "0"
-	if withJobs {
-		flag = "1"
-	}
-	reply, err := registerScript.Run(ctx, p.redis, p.scriptKeys(user), l.server, l.till, flag, in.count, in.limit).Slice()
+	reply, err := registerScript.Run(ctx, p.redis, p.scriptKeys(user), l.server, l.till, l.length.Milliseconds(),
+		asFlag(withJobs), in.count, in.limit, asFlag(in.known)).Slice()
 	if err != nil {
-		return point{}, false, fmt.Errorf("register user %q: %w", user, err)
+		return point{}, false, fmt.Errorf("register user %q: %w", user, redisstep.Explain(err))
 	}
 	if len(reply) != 2 {
 		return point{}, false, fmt.Errorf("register user %q: unexpected reply %v", user, reply)
@@ -194,81 +225,94 @@ func (p presence) setKeys(server string) []string {
 	return []string{p.keys.users(server), p.keys.checksum(server)}
 }
 
-// flush carries out what is in the user's outbox, and then takes it out: it ends
-// memberships of topics, and pushes transitions as jobs, the oldest first. Whoever
-// dies in between leaves it there; whoever overlaps with another does some of it
-// twice, and the job skips what it has done.
+// flush carries out what is in the user's outbox, some lines at a time and the oldest
+// first, and then takes it out: it ends memberships of topics, and pushes transitions
+// as jobs. Whoever dies in between leaves it there; whoever overlaps with another does
+// some of it twice, and the job skips what it has done.
 func (p presence) flush(ctx context.Context, user string) error {
-	lines, err := p.redis.LRange(ctx, p.keys.outbox(user), 0, -1).Result()
-	if err != nil {
-		return fmt.Errorf("read the outbox of user %q: %w", user, err)
-	}
-	var left, pushed []string
-	for _, line := range lines {
-		if _, _, ok := parseLeft(line); ok {
-			left = append(left, line)
-		} else {
-			pushed = append(pushed, line)
+	for {
+		lines, err := p.redis.LRange(ctx, p.keys.outbox(user), 0, linesAtOnce-1).Result()
+		if err != nil {
+			return fmt.Errorf("read the outbox of user %q: %w", user, err)
+		}
+		for _, line := range lines {
+			if generation, ok := parseLeft(line); ok {
+				err = p.leaveTopics(ctx, user, generation)
+			} else {
+				err = p.push(ctx, user, line)
+			}
+			if err != nil {
+				return err
+			}
+			if err := p.redis.LRem(ctx, p.keys.outbox(user), 1, line).Err(); err != nil {
+				return fmt.Errorf("trim the outbox of user %q: %w", user, err)
+			}
+		}
+		if len(lines) < linesAtOnce {
+			return nil
 		}
 	}
-	for some := range slices.Chunk(left, leftAtOnce) {
-		if err := p.leaveTopics(ctx, user, some); err != nil {
-			return err
-		}
-		if err := p.trim(ctx, user, some); err != nil {
-			return err
-		}
-	}
-	for _, line := range pushed {
-		if err := p.push(ctx, user, line); err != nil {
-			return err
-		}
-		if err := p.trim(ctx, user, []string{line}); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
-// leftAtOnce is how many memberships are ended in one trip.
-const leftAtOnce = 200
+const (
+	linesAtOnce = 100 // of an outbox are read in one trip
+	leftAtOnce  = 200 // memberships are ended in one trip
+)
 
-// trim takes lines out of the user's outbox.
-func (p presence) trim(ctx context.Context, user string, lines []string) error {
-	_, err := p.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for _, line := range lines {
-			pipe.LRem(ctx, p.keys.outbox(user), 1, line)
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("trim the outbox of user %q: %w", user, err)
-	}
-	return nil
-}
-
-// leaveTopics ends the memberships of a user who has gone offline.
-func (p presence) leaveTopics(ctx context.Context, user string, lines []string) error {
-	_, err := p.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for _, line := range lines {
-			number, topic, _ := parseLeft(line)
-			_ = pipe.Process(ctx, leftScript.command(ctx, true, p.keys.leftKeys(user, topic), leftArgs(user, number)...))
-		}
-		return nil
-	})
+// leaveTopics ends the memberships that a user had who went offline with this
+// generation, some at a time.
+func (p presence) leaveTopics(ctx context.Context, user, generation string) error {
+	err := p.endMemberships(ctx, user, p.keys.topics(user)+":"+generation)
 	if err != nil {
 		return fmt.Errorf("user %q leaves topics: %w", user, err)
 	}
 	return nil
 }
 
-// parseLeft reads "<version> <number of the membership> left <topic>".
-func parseLeft(line string) (number, topic string, ok bool) {
-	words := strings.SplitN(line, " ", 4)
-	if len(words) != 4 || words[0] != formatVersion || words[2] != "left" {
-		return "", "", false
+func (p presence) endMemberships(ctx context.Context, user, all string) error {
+	for cursor := uint64(0); ; {
+		some, next, err := p.redis.HScan(ctx, all, cursor, "", leftAtOnce).Result()
+		if err != nil {
+			return err
+		}
+		if len(some) > 0 {
+			if err := p.endSome(ctx, user, all, some); err != nil {
+				return err
+			}
+		}
+		if cursor = next; cursor == 0 {
+			return nil // the hash went with its last field
+		}
 	}
-	return words[1], words[3], true
+}
+
+// endSome ends memberships that are given as topic and value by turns.
+func (p presence) endSome(ctx context.Context, user, all string, some []string) error {
+	_, err := p.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for pair := range slices.Chunk(some, 2) {
+			topic, number := pair[0], membershipNumber(pair[1])
+			_ = pipe.Process(ctx, leftScript.command(ctx, true, p.keys.leftKeys(user, topic), leftArgs(user, number)...))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	topics := make([]string, 0, len(some)/2)
+	for pair := range slices.Chunk(some, 2) {
+		topics = append(topics, pair[0])
+	}
+	return p.redis.HDel(ctx, all, topics...).Err()
+}
+
+// parseLeft reads "<version> <generation> left", of a user who went offline and was in
+// topics.
+func parseLeft(line string) (generation string, ok bool) {
+	words := strings.Fields(line)
+	if len(words) != 3 || words[0] != formatVersion || words[2] != "left" {
+		return "", false
+	}
+	return words[1], true
 }
 
 // push makes a job of a transition.

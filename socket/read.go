@@ -201,6 +201,7 @@ func (c *connection) done(m *Message) {
 
 // authenticate gives a message to Authenticate and carries out the verdict.
 func (c *connection) authenticate(ctx context.Context, m *Message) {
+	defer c.hub.wheel.decides(c)()
 	c.hold()
 	defer c.release()
 	var user *User
@@ -222,8 +223,9 @@ func (c *connection) authenticate(ctx context.Context, m *Message) {
 		case errors.Is(err, errTooMany):
 			c.finish(closeFrame(CloseTooMany, "too many connections"))
 		case err != nil:
-			c.tryLater(notRegistered, err)
+			c.notRegistered(err)
 		default:
+			c.hub.refusing.note(nil)
 			c.done(m)
 		}
 	}
@@ -236,7 +238,8 @@ func (c *connection) turnAway(err error) {
 		c.finish(closeFrame(CloseUnauthorized, "not authenticated"))
 		return
 	}
-	c.tryLater("Authenticate could not decide", err)
+	c.hub.log.Warn("socket: connection closed: Authenticate could not decide", "connection", c.id, "error", err)
+	c.finish(closeFrame(CloseTryLater, whyLater(err)))
 }
 
 // tellOf answers a message with its handler's error: a request with the reply that

@@ -43,26 +43,26 @@ const (
 // be reached is tried again.
 //
 // When Redis was away, every lease may be over although all servers live. So
-// they are given some seconds to renew before any of them is reaped.
+// they are given some seconds to renew before any of them is reaped. When Redis'
+// clock was set ahead, all leases are over as well: then, and at the start, before
+// which the clock may have been set, a lease counts as over when the Reaper has
+// waited for as long as it is. When the clock was set back, the Reaper goes by the
+// own one.
 func (r *Reaper) Run(ctx context.Context) error {
 	log := logger(r.Logger)
 	ticker := time.NewTicker(reapInterval)
 	defer ticker.Stop()
-	var lastSeen, notBefore time.Time
+	l := leases{r.Redis, newKeyspace(r.Prefix)}
+	trouble := outage{log: log, what: "socket: reap dead servers"}
+	var w watch
+	var notBefore time.Time
 	for {
-		err := r.Redis.Ping(ctx).Err()
-		now := time.Now() // after the ping, which a Redis that stalls answers late
-		switch {
-		case err != nil:
-		case !lastSeen.IsZero() && now.Sub(lastSeen) > 3*reapInterval:
-			lastSeen, notBefore = now, now.Add(reapGrace)
-		case now.Before(notBefore):
-			lastSeen = now
-		default:
-			lastSeen = now
-			if err := r.reap(ctx, log); err != nil && ctx.Err() == nil {
-				log.Error("socket: reap dead servers", "error", err)
-			}
+		dead, err := r.look(ctx, l, &w, log, &notBefore)
+		if err == nil && len(dead) > 0 {
+			err = r.reap(ctx, l, dead, log)
+		}
+		if ctx.Err() == nil {
+			trouble.note(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -72,24 +72,47 @@ func (r *Reaper) Run(ctx context.Context) error {
 	}
 }
 
-func (r *Reaper) reap(ctx context.Context, log *slog.Logger) error {
-	k := newKeyspace(r.Prefix)
-	l := leases{r.Redis, k}
-	dead, err := l.claim(ctx, reapClaim)
+// look returns the dead. After a time in which Redis was away there are none for a
+// while.
+func (r *Reaper) look(ctx context.Context, l leases, w *watch, log *slog.Logger, notBefore *time.Time) ([]leaseSeen, error) {
+	before, last := time.Now(), w.last.after
+	redisNow, others, seen, err := l.look(ctx, w.page)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now() // after the answer, which a Redis that stalls gives late
+	if step := w.read(reading{redisNow, before, now}); step != 0 {
+		log.Warn("socket: Redis' clock was set, leases are given the time to be renewed", "by", step)
+	}
+	if !last.IsZero() && now.Sub(last) > 3*reapInterval {
+		*notBefore = now.Add(reapGrace)
+		w.forget()
+	}
+	dead := w.dead(seen)
+	w.turn(others)
+	if now.Before(*notBefore) {
+		return nil, nil
+	}
+	return dead, nil
+}
+
+// reap claims the dead and releases their users.
+func (r *Reaper) reap(ctx context.Context, l leases, seen []leaseSeen, log *slog.Logger) error {
+	dead, err := l.claim(ctx, seen, reapClaim)
 	if err != nil {
 		return err
 	}
-	p := presence{r.Redis, k, r.jobs()}
+	p := presence{r.Redis, l.keys, r.jobs()}
 	var failed error
 	for _, server := range dead {
 		// One that stopped has taken its inbox with it.
-		inboxes, err := r.Redis.Exists(ctx, k.inbox(server)).Result()
+		inboxes, err := r.Redis.Exists(ctx, l.keys.inbox(server)).Result()
 		users := 0
 		if err == nil {
 			users, err = p.release(ctx, server)
 		}
 		if err == nil {
-			err = directory{r.Redis, k}.release(ctx, server)
+			err = directory{r.Redis, l.keys}.release(ctx, server)
 		}
 		if err == nil {
 			err = l.drop(ctx, server)

@@ -1,6 +1,8 @@
 package socket
 
 import (
+	"errors"
+
 	"github.com/gorilla/websocket"
 )
 
@@ -61,8 +63,9 @@ func (c *connection) handleRequest(r request) {
 	if r.connect != nil {
 		c.at = r.connect.At
 		if c.user != nil { // by OnConnect, and so Authenticate is not asked
+			defer c.hub.wheel.decides(c)()
 			if err := c.open(); err != nil {
-				c.tryLater(notRegistered, err)
+				c.notRegistered(err)
 				return
 			}
 			c.done(m)
@@ -74,10 +77,16 @@ func (c *connection) handleRequest(r request) {
 	}
 }
 
-const notRegistered = "its user could not be registered"
+// notRegistered closes a connection whose user could not be registered.
+func (c *connection) notRegistered(err error) {
+	c.hub.refusing.note(err, "connection", c.id)
+	c.finish(closeFrame(CloseTryLater, whyLater(err)))
+}
 
-// tryLater closes a connection that cannot be served now.
-func (c *connection) tryLater(why string, err error) {
-	c.hub.log.Warn("socket: connection closed: "+why, "connection", c.id, "error", err)
-	c.finish(closeFrame(CloseTryLater, "try again later"))
+// whyLater is what a client is told that cannot be served now.
+func whyLater(err error) string {
+	if errors.Is(err, ErrFull) {
+		return "no room for more connections, try again later"
+	}
+	return "try again later"
 }

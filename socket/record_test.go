@@ -22,11 +22,11 @@ func TestAnInboxEntryIsReadAsItWasWritten(t *testing.T) {
 	r := record{frame{opcode: websocket.BinaryMessage, data: []byte{0, 255}}, "key", "ack"}
 	entry := appendDelivery([]byte(formatVersion), r.stored("1"), someTargets())
 	entry = appendDelivery(entry, record{frame: frame{opcode: websocket.TextMessage, data: []byte{}}}.stored("2"), someTargets()[:1])
-	entry = appendMembership(entry, "ada")
+	entry = appendMembership(entry, "ada", "sure")
 	var got []delivery
 	var changed []string
 	err := parseEntry(string(entry), func(ch channel, at position, r record) { got = append(got, delivery{ch, at, r}) },
-		func(user string) { changed = append(changed, user) })
+		func(user, topic string) { changed = append(changed, user, topic) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func TestAnInboxEntryIsReadAsItWasWritten(t *testing.T) {
 		want = append(want, delivery{to.channel, to.at, r})
 	}
 	want = append(want, delivery{"u:a b", position{2, 1, 1}, record{frame: frame{opcode: websocket.TextMessage, data: []byte{}}}})
-	if !reflect.DeepEqual(got, want) || !slices.Equal(changed, []string{"ada"}) {
+	if !reflect.DeepEqual(got, want) || !slices.Equal(changed, []string{"ada", "sure"}) {
 		t.Errorf("read %v and %v, want %v", got, changed, want)
 	}
 }
@@ -59,7 +59,7 @@ func FuzzParseEntry(f *testing.F) {
 			if err != nil || !reflect.DeepEqual(again, r) && len(r.data) > 0 {
 				t.Errorf("%v was read as %v, %v", r, again, err)
 			}
-		}, func(string) {})
+		}, func(_, _ string) {})
 	})
 }
 

@@ -16,8 +16,11 @@ import (
 // so far as to decide, which Handlers.Authenticate describes: who comes back later
 // may be let in.
 func refuses(err error) bool {
+	var v *judged
 	var rejection *Rejection
 	switch {
+	case errors.As(err, &v):
+		return !v.passes
 	case errors.Is(err, ErrBadMessage): // which may wrap the end of a message that is cut off
 		return true
 	case errors.As(err, &rejection):

@@ -26,15 +26,15 @@ func (h *hub) tellRedisOf(ctx context.Context, s *subscription, limit int) error
 	}
 	defer func() { <-h.slots }()
 	s.mu.Lock()
-	in := seat{s.size(), limit}
+	in := seat{count: s.size(), limit: limit, known: s.registered != "" || h.grace.has(s)}
 	wanted := in.count > 0 || h.grace.has(s)
 	s.mu.Unlock()
 	var err error
 	switch {
 	case wanted && s.user == "":
-		return h.enterDirectory(ctx, s)
+		return h.underLease(ctx, func(l *lease) error { return h.enterDirectory(ctx, s, l) })
 	case wanted:
-		return h.register(ctx, s, in)
+		return h.underLease(ctx, func(l *lease) error { return h.register(ctx, s, l, in) })
 	case s.user == "":
 		err = h.leaveDirectory(ctx, s)
 	default:
@@ -52,10 +52,9 @@ func (h *hub) tellRedisOf(ctx context.Context, s *subscription, limit int) error
 
 // register registers the user under the current lease, when it is not yet, or
 // with another number of connections, when these are limited.
-func (h *hub) register(ctx context.Context, s *subscription, in seat) error {
-	l := h.current.Load()
+func (h *hub) register(ctx context.Context, s *subscription, l *lease, in seat) error {
 	if fresh := s.registered != l.server; fresh || h.maxPerUser > 0 && s.counted != in.count {
-		if err := h.enroll(ctx, s, l); err != nil {
+		if err := h.enroll(ctx, s, l, in.known); err != nil {
 			return err
 		}
 		before := s.position()
@@ -84,7 +83,7 @@ func (h *hub) register(ctx context.Context, s *subscription, in seat) error {
 
 // enroll puts the user into the set of the current incarnation, when it is not
 // known to be there.
-func (h *hub) enroll(ctx context.Context, s *subscription, l *lease) error {
+func (h *hub) enroll(ctx context.Context, s *subscription, l *lease, known bool) error {
 	if !slices.Contains(s.servers, l.server) {
 		s.servers = append(s.servers, l.server)
 		l.census.adding.Add(1)
@@ -92,7 +91,7 @@ func (h *hub) enroll(ctx context.Context, s *subscription, l *lease) error {
 	if s.enrolled == l.server {
 		return nil
 	}
-	if err := h.presence.enroll(ctx, s.user, l.server); err != nil {
+	if err := h.presence.enroll(ctx, s.user, l.server, known); err != nil {
 		return err
 	}
 	s.enrolled = l.server

@@ -19,13 +19,48 @@ const (
 // lease and, after its end, for as long as users may be away. One that restores
 // tells Redis also in which topics the users are.
 func (h *hub) begin(ctx context.Context, restores bool) error {
-	l, err := h.leases.take(ctx, newID(), h.lease+h.offlineAfter)
+	anew := h.current.Load() != nil
+	l, err := h.leases.take(ctx, newID(), h.lease+h.offlineAfter, anew)
 	if err != nil {
 		return err
 	}
 	l.restores = restores
-	h.current.Store(&l)
+	h.hold(l)
 	return nil
+}
+
+// hold puts a lease in place of the one before.
+func (h *hub) hold(l lease) {
+	l.replaced = make(chan struct{})
+	if before := h.current.Swap(&l); before != nil {
+		close(before.replaced)
+	}
+}
+
+// renewalPatience is how long a registration waits for the lease to be renewed.
+const renewalPatience = time.Second
+
+// underLease does something that needs the lease. Where Redis says that it is over,
+// as it does when its clock was set, the lease is renewed first.
+func (h *hub) underLease(ctx context.Context, do func(*lease) error) error {
+	l := h.current.Load()
+	err := do(l)
+	if !errors.Is(err, errLeaseOver) {
+		return err
+	}
+	select {
+	case h.beat <- struct{}{}:
+	default:
+	}
+	late := time.NewTimer(renewalPatience)
+	defer late.Stop()
+	select {
+	case <-l.replaced:
+		return do(h.current.Load())
+	case <-late.C:
+	case <-ctx.Done():
+	}
+	return err
 }
 
 // run serves until ctx is cancelled and everything has stopped.
@@ -67,11 +102,12 @@ func (h *hub) serve(ctx context.Context) {
 		// whose leaving Redis no longer knows.
 		h.log.Warn("socket: registering all users anew", "server", server, "reason", err)
 		restores := errors.Is(err, errWentBack)
+		trouble := outage{log: h.log, what: "socket: take a new lease"}
 		for ctx.Err() == nil {
-			if err = h.begin(ctx, restores); err == nil {
+			err = h.begin(ctx, restores)
+			if trouble.note(err); err == nil {
 				break
 			}
-			h.log.Error("socket: take a new lease", "error", err)
 			pause(ctx, retryPause)
 		}
 		// keepTelling does it: the new lease has to be renewed meanwhile.
@@ -93,20 +129,24 @@ func (h *hub) wake(server string) {
 // anew; it returns why.
 func (h *hub) keepLease(ctx context.Context) error {
 	wait := h.lease * 3 / 10
+	trouble := outage{log: h.log, what: "socket: renew lease"}
 	for {
-		pause(ctx, wait)
-		if ctx.Err() != nil {
+		select {
+		case <-ctx.Done():
 			return ctx.Err()
+		case <-time.After(wait):
+		case <-h.beat:
 		}
 		l, err := h.leases.renew(ctx, *h.current.Load(), h.lease+h.offlineAfter)
 		switch {
 		case err == nil:
-			h.current.Store(&l)
+			trouble.note(nil)
+			h.hold(l)
 			wait = h.lease * 3 / 10
 		case errors.Is(err, errLeaseOver), errors.Is(err, errWentBack):
 			return err
 		case ctx.Err() == nil:
-			h.log.Warn("socket: renew lease", "error", err)
+			trouble.note(err)
 			wait = min(retryPause, h.lease/10)
 		}
 	}
@@ -116,8 +156,8 @@ func (h *hub) keepLease(ctx context.Context) error {
 func (h *hub) keepTelling(ctx context.Context) {
 	for ctx.Err() == nil {
 		pause(ctx, syncPause)
-		if err := h.sync(ctx); err != nil && ctx.Err() == nil {
-			h.log.Warn("socket: Redis is behind", "error", err)
+		if err := h.sync(ctx); ctx.Err() == nil {
+			h.behind.note(err)
 		}
 	}
 }
@@ -128,7 +168,7 @@ func (h *hub) endGraces(ctx context.Context) {
 		channels, next := h.grace.over(time.Now())
 		// What Redis cannot be told now, keepTelling tells it.
 		if err := h.syncChannels(ctx, channels); err != nil && ctx.Err() == nil {
-			h.log.Warn("socket: Redis is behind", "error", err)
+			h.behind.note(err)
 		}
 		pause(ctx, next)
 		if ctx.Err() != nil {

@@ -13,6 +13,13 @@ type script struct {
 	source string
 }
 
+// newScript makes a script.
+//
+// On a full Redis, one that has reached its maxmemory and may evict nothing, what
+// adds is refused, but what renews, drains, trims or says goodbye must work. Redis
+// refuses a script only a first write that may take memory, and none that follows on
+// a write that cannot. So the scripts that must work free something first, if only
+// what is not there: these lines say "see newScript".
 func newScript(source string) script { return script{redis.NewScript(source), source} }
 
 // texts returns what a script replied as strings; what is none is "".

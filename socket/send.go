@@ -7,13 +7,17 @@ import (
 	"github.com/queuerun/queuerun/jobs"
 )
 
+// MaxSent is how many bytes a message may have that is sent, as it is in a frame.
+const MaxSent = 8 << 20
+
 // MaxRecipients is how many distinct users one To may name.
 const MaxRecipients = 100
 
 // Send sends v to the current user, on every device and on whichever server it
 // is connected; where there is no current user, to the current connection only;
 // where there is neither, it returns ErrNobody. A string is sent as a text
-// frame, a []byte as a binary frame, anything else as JSON in a text frame.
+// frame, a []byte as a binary frame, anything else as JSON in a text frame. What has
+// more than MaxSent bytes then is refused with ErrTooLarge.
 //
 // Send returns nil once Redis has the message. From then on every connection
 // that the user has on a living server receives it, in the order of the sends
@@ -34,6 +38,9 @@ func Send[T any](ctx context.Context, v T, opts ...SendOption) error {
 // toCurrent sends a frame to the current user, or else the current connection.
 func toCurrent(ctx context.Context, f frame, o sendOptions) error {
 	if user := jobs.UserID(ctx); user != "" {
+		if err := checkUserID(user); err != nil {
+			return err
+		}
 		s, err := senderFrom(ctx)
 		if err != nil {
 			return err
@@ -103,6 +110,9 @@ func sendTo(ctx context.Context, channels []channel, v any, opts []SendOption) e
 
 // send sends a frame to some channels.
 func (s *Sender) send(ctx context.Context, channels []channel, f frame, o sendOptions) error {
+	if err := s.check(); err != nil {
+		return err
+	}
 	if o.fallback != nil {
 		return s.sendElse(ctx, channels, f, o)
 	}
@@ -121,6 +131,9 @@ func (r Recipients) channels() ([]channel, error) {
 	for i, id := range r.users {
 		if id == "" {
 			return nil, fmt.Errorf("%w: recipient %d of %d", ErrEmptyUserID, i+1, len(r.users))
+		}
+		if err := checkUserID(id); err != nil {
+			return nil, err
 		}
 		if _, again := seen[id]; again {
 			continue

@@ -3,6 +3,7 @@ package socket
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -26,8 +27,9 @@ type Sender struct {
 	// RetainMessages and RetainFor bound the log of each user, of each topic and
 	// of the broadcast: how many messages, and for how long after the last one.
 	// Servers fill gaps from it and clients resume from it. 0 means
-	// DefaultRetainMessages and DefaultRetainFor; the option Retain is for one
-	// message.
+	// DefaultRetainMessages and DefaultRetainFor, and so does what is negative. Other
+	// values must be such as Retain takes, or every send returns ErrOption. The option
+	// Retain is for one message.
 	RetainMessages int
 	RetainFor      time.Duration
 
@@ -68,6 +70,17 @@ func (s *Sender) keys() keyspace { return newKeyspace(s.Prefix) }
 // nonce names one send, so that a repeat of it can be told from another send.
 func (s *Sender) nonce() string {
 	return s.name + strconv.FormatUint(s.count.Add(1), 36)
+}
+
+// check refuses what a log cannot keep.
+func (s *Sender) check() error {
+	if n := s.RetainMessages; n > maxRetainMessages {
+		return fmt.Errorf("%w: Sender.RetainMessages is %d, want at most %d", ErrOption, n, maxRetainMessages)
+	}
+	if d := s.RetainFor; d > 0 && d < time.Millisecond || d > maxRetainFor {
+		return fmt.Errorf("%w: Sender.RetainFor is %v, want a millisecond to %v", ErrOption, d, maxRetainFor)
+	}
+	return nil
 }
 
 // retention is what the log keeps after a message: how many, and how long.

@@ -24,15 +24,22 @@ type sendOptions struct {
 	err       error
 }
 
-// Retain has the log keep this message among the newest n, at least 1, for d, at
-// least a millisecond, after it was sent, in place of the Sender's RetainMessages
+// What may be asked of a log. Its times are kept in 16 digits of microseconds.
+const (
+	maxRetainMessages = 100_000
+	maxRetainFor      = 100 * 365 * 24 * time.Hour
+	maxLatestKey      = 256 // bytes
+)
+
+// Retain has the log keep this message among the newest n, from 1 to 100,000, for d,
+// from a millisecond to 100 years of 365 days, after it was sent, in place of the Sender's RetainMessages
 // and RetainFor. A log keeps as much as the most demanding of its messages asks
 // for, until it has expired.
 func Retain(n int, d time.Duration) SendOption {
 	return func(o *sendOptions) {
 		o.retain, o.messages, o.age = true, n, d
-		if n < 1 || d < time.Millisecond {
-			o.fail(fmt.Errorf("%w: Retain(%d, %v): want at least one message and a millisecond", ErrOption, n, d))
+		if n < 1 || n > maxRetainMessages || d < time.Millisecond || d > maxRetainFor {
+			o.fail(fmt.Errorf("%w: Retain(%d, %v): want 1 to %d messages, and a millisecond to %v", ErrOption, n, d, maxRetainMessages, maxRetainFor))
 		}
 	}
 }
@@ -47,13 +54,17 @@ func Ephemeral() SendOption {
 
 // Latest sends a message that takes the place of the one before with the same
 // key, such as a score: a client that was away, or that reads slowly, receives
-// only the newest. Those it receives are in order as ever. The key must not be
-// empty; a channel keeps as many of them as its log keeps messages.
+// only the newest. Those it receives are in order as ever. The key must have 1 to 256
+// bytes; a channel keeps as many of them as its log keeps messages, and for a moment
+// some more.
 func Latest(key string) SendOption {
 	return func(o *sendOptions) {
 		o.latest, o.key = true, key
 		if key == "" {
 			o.fail(fmt.Errorf("%w: Latest(%q): the key is empty", ErrOption, key))
+		}
+		if len(key) > maxLatestKey {
+			o.fail(fmt.Errorf("%w: Latest: a key of %d bytes, want at most %d", ErrOption, len(key), maxLatestKey))
 		}
 	}
 }

@@ -27,7 +27,8 @@ const (
 // Server holds the WebSocket connections of one process. It is an http.Handler,
 // to be mounted where clients connect, that answers 503 unless Run is running.
 // Set the fields before Run. A field that is left at zero has its default; one
-// that is negative has it too, unless it says something else.
+// that is negative has it too, unless it says something else. No time may be longer
+// than a year of 365 days.
 type Server struct {
 	// Redis is what connects the servers and senders of the application.
 	// Required; Redis 7.0 or later.
@@ -49,7 +50,7 @@ type Server struct {
 	Logger *slog.Logger
 
 	// MaxMessage is the size in bytes of the largest message a client may send;
-	// a larger one closes the connection with CloseTooBig. In clients of Protocol it
+	// a larger one closes the connection with CloseTooBig. It is at most 512 MiB. In clients of Protocol it
 	// bounds whole frames, but for the first, in which it bounds what Authenticate
 	// is given: that frame may be larger by 1 MiB, for positions.
 	MaxMessage int64
@@ -63,7 +64,8 @@ type Server struct {
 	// buffered when they come back; the libraries use three quarters of the burst
 	// and nine tenths of the rate. Time in which a handler kept the server from
 	// reading counts for the client. 0 means no limit. Run refuses a limit below one
-	// message in a PingInterval, since clients of Protocol have to send that much.
+	// message in a PingInterval, since clients of Protocol have to send that much, and
+	// either above 1,000,000.
 	MaxRate  float64
 	MaxBurst int
 	// MaxQueued is how many bytes may wait to be written to one connection, with
@@ -84,7 +86,8 @@ type Server struct {
 	// to it until it is dropped.
 	WriteTimeout time.Duration
 	// AuthTimeout is how long a client has to authenticate, from the moment of
-	// the upgrade.
+	// the upgrade. What the server takes meanwhile, for Authenticate and to
+	// register the user and the topics, does not count.
 	AuthTimeout time.Duration
 	// MaxConnections is how many connections the server takes at a time, those
 	// that are not authenticated yet included; more are answered with 503. 0 means
@@ -99,7 +102,7 @@ type Server struct {
 	MaxPerUser int
 
 	// Lease is how long the other servers and the workers wait for a sign of
-	// life of this one until they declare its users disconnected.
+	// life of this one until they declare its users disconnected, at least 10 ms.
 	Lease time.Duration
 	// OfflineAfter is how long a user whose last connection broke, or whose server
 	// was stopped or killed, counts as online: who is back within that time, on
@@ -166,16 +169,58 @@ func (s *Server) Ready() bool {
 	return h != nil && !h.leaving.Load()
 }
 
+// What the fields of a Server may be at most. A lease is renewed three times in its
+// time, of which Redis counts the milliseconds.
+const (
+	maxServerTime = 365 * 24 * time.Hour
+	minLease      = 10 * time.Millisecond
+
+	maxMessage      = 512 << 20 // bytes, as many as Redis takes
+	maxMessageRate  = 1_000_000 // a second
+	maxMessageBurst = 1_000_000
+)
+
 // check finds what Run cannot work with.
 func (s *Server) check() error {
 	if s.Redis == nil {
 		return errors.New("socket: Server.Redis is nil")
+	}
+	if err := s.checkTimes(); err != nil {
+		return err
+	}
+	if s.MaxMessage > maxMessage {
+		return fmt.Errorf("socket: Server.MaxMessage is %d bytes, and must be at most %d", s.MaxMessage, maxMessage)
+	}
+	if s.MaxRate > maxMessageRate && !math.IsInf(s.MaxRate, 1) { // which is no limit
+		return fmt.Errorf("socket: Server.MaxRate is %v, and must be at most %d; 0 means no limit", s.MaxRate, maxMessageRate)
+	}
+	if s.MaxBurst > maxMessageBurst {
+		return fmt.Errorf("socket: Server.MaxBurst is %d, and must be at most %d", s.MaxBurst, maxMessageBurst)
 	}
 	ping := s.withDefaults().ping
 	const rounding = 1e-9
 	if perPing := s.MaxRate * ping.Seconds(); s.MaxRate > 0 && perPing < 1-rounding || math.IsNaN(s.MaxRate) {
 		return fmt.Errorf("socket: Server.MaxRate is %v messages a second, and must be at least %.3g: clients answer once in a Server.PingInterval of %v",
 			s.MaxRate, 1/ping.Seconds(), ping)
+	}
+	return nil
+}
+
+func (s *Server) checkTimes() error {
+	for _, field := range []struct {
+		name string
+		d    time.Duration
+	}{
+		{"PingInterval", s.PingInterval}, {"PongTimeout", s.PongTimeout}, {"WriteTimeout", s.WriteTimeout},
+		{"AuthTimeout", s.AuthTimeout}, {"Lease", s.Lease}, {"OfflineAfter", s.OfflineAfter},
+		{"ShutdownDelay", s.ShutdownDelay}, {"CloseSpread", s.CloseSpread}, {"Drain", s.Drain},
+	} {
+		if field.d > maxServerTime {
+			return fmt.Errorf("socket: Server.%s is %v, and must be at most %v", field.name, field.d, maxServerTime)
+		}
+	}
+	if s.Lease > 0 && s.Lease < minLease {
+		return fmt.Errorf("socket: Server.Lease is %v, and must be at least %v", s.Lease, minLease)
 	}
 	return nil
 }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/queuerun/queuerun/jobs"
+	"github.com/queuerun/queuerun/jobs/redisstep"
 )
 
 // maxTopic is the longest name of a topic, in bytes.
@@ -49,7 +52,7 @@ func Join(ctx context.Context, topic string) error {
 		err = joinAlone(ctx, topic)
 	}
 	if err != nil {
-		return fmt.Errorf("socket: user %q joins topic %q: %w", user, topic, err)
+		return fmt.Errorf("socket: user %q joins topic %q: %w", user, topic, redisstep.Explain(err))
 	}
 	return nil
 }
@@ -96,7 +99,9 @@ func joinAlone(ctx context.Context, topic string) error {
 }
 
 // Members returns the ids of the users who are in a topic, in no order. Anonymous
-// connections are not among them. A user who has gone offline is, for a moment.
+// connections are not among them. A user who has gone offline is, for a moment, and
+// one who joins or leaves meanwhile may be or not. It reads some at a time, so that it
+// takes long for a topic that has many, and keeps Redis from nothing else.
 func Members(ctx context.Context, topic string) ([]string, error) {
 	if err := checkTopic(topic); err != nil {
 		return nil, err
@@ -105,9 +110,20 @@ func Members(ctx context.Context, topic string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	users, err := s.redis.HKeys(ctx, s.keys().members(topic)).Result()
-	if err != nil {
-		return nil, fmt.Errorf("socket: members of topic %q: %w", topic, err)
+	seen := map[string]struct{}{} // a scan may come upon a user twice
+	for cursor := uint64(0); ; {
+		some, next, err := s.redis.HScan(ctx, s.keys().members(topic), cursor, "", membersAtOnce).Result()
+		if err != nil {
+			return nil, fmt.Errorf("socket: members of topic %q: %w", topic, err)
+		}
+		for i := 0; i < len(some); i += 2 { // the other half is the times of joining
+			seen[some[i]] = struct{}{}
+		}
+		if cursor = next; cursor == 0 {
+			return slices.Collect(maps.Keys(seen)), nil
+		}
 	}
-	return users, nil
 }
+
+// membersAtOnce is how many members of a topic are read in one step.
+const membersAtOnce = 500

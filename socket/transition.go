@@ -44,6 +44,7 @@ type applier struct {
 // appliedScript records that the handler of a generation succeeded. A hash that
 // has expired in the meantime is not made again.
 var appliedScript = newScript(`
+redis.call('HDEL', KEYS[1], '') -- see newScript
 if redis.call('EXISTS', KEYS[1]) == 1 then
   local applied = tonumber(redis.call('HGET', KEYS[1], 'applied') or '0')
   if tonumber(ARGV[1]) > applied then redis.call('HSET', KEYS[1], 'applied', ARGV[1]) end

@@ -165,7 +165,7 @@ var sendBackoff = []time.Duration{5 * time.Millisecond, 20 * time.Millisecond, 8
 func (s *Sender) round(ctx context.Context, current, next *batch) {
 	ctx = context.WithoutCancel(ctx)
 	appends := s.newAppends(next)
-	for attempt := 0; ; attempt++ {
+	for attempt := 0; ; {
 		s.exec(ctx, append(current.noticeCommands(ctx, s.keys()), appends.commands(ctx, s.keys())...))
 		last := attempt == len(sendBackoff)
 		if current.notified(last) {
@@ -174,8 +174,9 @@ func (s *Sender) round(ctx context.Context, current, next *batch) {
 		if appends.written(last) && current == nil {
 			break
 		}
-		if current != nil || !appends.again {
+		if !appends.again {
 			time.Sleep(sendBackoff[attempt])
+			attempt++
 		}
 	}
 	next.makeNotices()

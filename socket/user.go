@@ -9,7 +9,8 @@ import (
 // User is who a connection belongs to, as OnConnect or Authenticate decided.
 type User struct {
 	// ID names the user. Sends, presence and jobs go by it, so it must be the
-	// same on every device of the user. It must be valid UTF-8 and not empty.
+	// same on every device of the user. It must be valid UTF-8, of 1 to MaxUserID
+	// bytes.
 	ID string
 	// Data is the application's own: handlers of this connection find it in
 	// Message.User. It stays in this process and does not travel with jobs.
@@ -24,6 +25,16 @@ var Anonymous = &User{}
 // ErrEmptyUserID is what a call returns when it was given a user without an id.
 var ErrEmptyUserID = errors.New("socket: user id is empty")
 
+// MaxUserID is how many bytes the id of a user may have.
+const MaxUserID = 1024
+
+func checkUserID(id string) error {
+	if len(id) > MaxUserID {
+		return fmt.Errorf("%w: %d bytes, want at most %d: %.40q…", ErrUserID, len(id), MaxUserID, id)
+	}
+	return nil
+}
+
 // check tells an authenticated user from a mistake.
 func (u *User) check() error {
 	switch {
@@ -34,5 +45,5 @@ func (u *User) check() error {
 	case !utf8.ValidString(u.ID):
 		return fmt.Errorf("authenticate: user id %q is not valid UTF-8", u.ID)
 	}
-	return nil
+	return checkUserID(u.ID)
 }

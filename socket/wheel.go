@@ -30,6 +30,7 @@ type phase int8
 const (
 	absent    phase = iota // not in the wheel
 	joining                // it must authenticate, or say what it has
+	deciding               // it has done so, and the server has not finished with that
 	living                 // it is pinged and must be heard
 	departing              // it was sent a close frame and must answer
 )
@@ -39,6 +40,7 @@ type spoke struct {
 	prev, next *connection
 	phase      phase
 	due        int64 // the tick at which to look after it
+	left       int64 // ticks that it has to authenticate, when the server has decided
 	ping       int64 // the tick of the next ping
 	silent     int64 // the tick of the first ping since which it was not heard, or 0
 }
@@ -103,6 +105,8 @@ func (w *wheel) look(c *connection) (do func(*connection)) {
 	case joining:
 		do = func(c *connection) { c.finish(closeFrame(CloseAuthTimeout, "not authenticated in time")) }
 		w.move(c, w.now+w.auth)
+	case deciding:
+		w.move(c, w.now+w.auth)
 	case departing:
 		do = (*connection).cut
 		w.move(c, w.now+w.close)
@@ -146,8 +150,28 @@ func (w *wheel) add(c *connection) {
 func (w *wheel) accepted(c *connection) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if c.spoke.phase == joining {
+	if c.spoke.phase == joining || c.spoke.phase == deciding {
 		w.live(c)
+	}
+}
+
+// decides has the time stand still in which a connection must authenticate, while the
+// server is busy with what it said. It returns a function that has it go on, unless the
+// connection was accepted or closed.
+func (w *wheel) decides(c *connection) (goOn func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c.spoke.phase != joining {
+		return func() {}
+	}
+	c.spoke.phase, c.spoke.left = deciding, c.spoke.due-w.now
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if c.spoke.phase == deciding {
+			c.spoke.phase = joining
+			w.move(c, w.now+c.spoke.left)
+		}
 	}
 }
 

@@ -23,8 +23,9 @@
 -- may hold up to spare more than it keeps; its readers pass over them.
 --
 -- What costs most here is every word that Redis hands over and every string that is
--- made, so there are few of them: the keys of a channel's log and of its hash of
--- Latest, which are in the slot of its state, are made of the key of that.
+-- made, so there are few of them: the keys of a channel's log, of its hash of
+-- Latest and of the order of that, which are in the slot of its state, are made of
+-- the key of that.
 --
 -- KEYS: the states of the channels that the messages are for, one after the other.
 -- ARGV: how long the state of a channel without connections outlives what is kept,
@@ -89,40 +90,63 @@ local function positionOf(entry) return sub(entry, 1, 16), sub(entry, 17, 32), s
 
 local function logOf(key) return sub(key, 1, -6) .. 'log' end
 local function latestOf(key) return sub(key, 1, -6) .. 'latest' end
+local function orderOf(key) return sub(key, 1, -6) .. 'order' end
 
 -- A repeat, of a command whose reply was lost, looks for its message first, which
--- no other one equals. When the log has lost messages since, which were too many or
--- expired, there is no telling. A value of Latest that is not there may have been
--- replaced; it overlapped with the one that did it, and may as well come after that.
+-- no other one equals: among the newest, some at a time, for the first try was not
+-- long ago. When the log has lost messages since, which were too many or expired,
+-- there is no telling. A value of Latest that is not there may have been replaced; it
+-- overlapped with the one that did it, and may as well come after that.
+local recently = now - 60000000
+
 local function find(key, logged, o, message)
   if o.key ~= '' then
     local value = call('HGET', latestOf(key), o.key) or ''
     if sub(value, 49) == message then return positionOf(value) end
     return nil
   end
-  local entries = call('LRANGE', logOf(key), 0, -1)
-  for _, entry in ipairs(entries) do
-    if sub(entry, 49) == message then return positionOf(entry) end
+  local gone, last = logged, -1 -- gone is the newest message that the log has lost
+  while true do
+    local entries = call('LRANGE', logOf(key), last - 99, last)
+    for i = #entries, 1, -1 do
+      if sub(entries[i], 49) == message then return positionOf(entries[i]) end
+    end
+    if entries[1] then gone = sub(entries[1], 33, 48) end
+    if #entries < 100 or tonumber(gone) <= recently then break end
+    last = last - 100
   end
-  local gone = logged -- the newest message that the log has lost
-  if entries[1] then gone = sub(entries[1], 33, 48) end
-  if tonumber(gone) > now - 60000000 then return 'UNCERTAIN' end
+  if tonumber(gone) > recently then return 'UNCERTAIN' end
   return nil
 end
 
--- makeRoom takes the oldest key out of a hash of Latest that is full. The field
--- without a name holds the sequence up to which some were taken out.
-local function makeRoom(latest, count)
-  local keys = call('HLEN', latest)
-  if keys <= count or keys == count + 1 and call('HEXISTS', latest, '') == 1 then return end
-  local values = call('HGETALL', latest)
-  local oldest, key
-  for i = 1, #values, 2 do
-    local seq = sub(values[i + 1], 1, 16)
-    if values[i] ~= '' and (not oldest or seq < oldest) then oldest, key = seq, values[i] end
+-- makeRoom takes the oldest keys out of a hash of Latest that has become too full. The
+-- field without a name holds the sequence up to which some were taken out. Which key is
+-- the oldest is in a sorted set beside the hash, in which a key has the sequence that it
+-- had when it came, and not yet that of a later value: so that a new value of a known
+-- key costs nothing, and a key that is not the oldest after all is put right when it is
+-- its turn. Not more than so many are looked at in a step; what is left is taken out in
+-- the next ones.
+local looks = 32
+
+local function makeRoom(key, latest, count, field, seq)
+  local order = orderOf(key)
+  call('ZADD', order, seq, field)
+  local over = call('ZCARD', order) - count
+  if over <= 0 then return end
+  local gone
+  for _ = 1, looks do
+    local oldest = call('ZRANGE', order, 0, 0)[1]
+    local now = sub(call('HGET', latest, oldest) or none, 1, 16)
+    if tonumber(call('ZSCORE', order, oldest)) < tonumber(now) then
+      call('ZADD', order, now, oldest)
+    else
+      call('ZREM', order, oldest)
+      call('HDEL', latest, oldest)
+      gone, over = now, over - 1
+      if over == 0 then break end
+    end
   end
-  call('HDEL', latest, key)
-  call('HSET', latest, '', oldest)
+  if gone then call('HSET', latest, '', gone) end
 end
 
 -- keep changes what a tail says of how many messages are kept, and for how long.
@@ -158,14 +182,17 @@ local function store(key, last, logged, e, o, message)
   else
     local latest = latestOf(key)
     done = pcall('HSET', latest, o.key, entry)
-    if type(done) == 'number' then makeRoom(latest, tonumber(kept)) end
+    if done == 1 then makeRoom(key, latest, tonumber(kept), o.key, seq) end
     tail, expireLatest = seq .. sub(tail, 17), true
   end
   if type(done) == 'table' then return nil, done.err end
   if o.key == '' and done > kept + spare then call('LTRIM', log, -kept, -1) end
   local new = '1' .. seq .. logged .. tail
   if expire then call('PEXPIRE', log, left(new)) end
-  if expireLatest then call('PEXPIRE', latestOf(key), left(new)) end
+  if expireLatest then
+    call('PEXPIRE', latestOf(key), left(new))
+    if done == 1 or longer then call('PEXPIRE', orderOf(key), left(new)) end
+  end
   return seq, new
 end
 

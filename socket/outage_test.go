@@ -1,0 +1,132 @@
+package socket
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/queuerun/queuerun/jobs/redistest"
+	"github.com/redis/go-redis/v9"
+)
+
+// lines is a log of which the lines are counted.
+type lines struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.Buffer.Write(p)
+}
+
+func (l *lines) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.String()
+}
+
+func TestAnOutageIsLoggedNowAndThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log lines
+		o := outage{log: slog.New(slog.NewTextHandler(&log, nil)), what: "socket: to try"}
+		o.note(nil)
+		for range 150 { // two minutes and a half
+			o.note(errors.New("no"))
+			time.Sleep(time.Second)
+		}
+		o.note(nil)
+		o.note(nil)
+		o.note(errors.New("again"))
+		want := []string{
+			`"socket: to try failed, and is tried again" error=no`,
+			`error=no failures=61 since`, `error=no failures=121 since`,
+			`"socket: to try works again" failures=150 since`, `error=again`,
+		}
+		got := strings.Split(strings.TrimSpace(log.text()), "\n")
+		if len(got) != len(want) {
+			t.Fatalf("logged %d lines, want %d:\n%s", len(got), len(want), log.text())
+		}
+		for i := range want {
+			if !strings.Contains(got[i], want[i]) {
+				t.Errorf("line %d is %s, want %s", i, got[i], want[i])
+			}
+		}
+	})
+}
+
+func TestARedisThatIsAwayDoesNotFillTheLog(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		var away atomic.Bool
+		var refused atomic.Int32
+		other := intercepted(t, rdb, func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+			if away.Load() {
+				refused.Add(1)
+				return lost(cmd)
+			}
+			return next(ctx, cmd)
+		})
+		var log lines
+		s := serve(t, &Server{Redis: other, Lease: time.Second, OfflineAfter: -1, Handlers: Handlers{OnConnect: byQuery},
+			Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		stays, goes := dial(t, s.URL+"?user=ada"), dial(t, s.URL+"?user=bob")
+		away.Store(true)
+		goes.Close()
+		redistest.Eventually(t, 2*patience, "many commands to fail, and connections to be refused", func() bool {
+			if conn, err := dialQuietly(s.URL + "?user=carol"); err == nil {
+				conn.Close()
+				t.Error("a user was let in")
+			}
+			return refused.Load() > 120
+		})
+		away.Store(false)
+		redistest.Eventually(t, patience, "everything to work again", func() bool {
+			again := dial(t, s.URL+"?user=carol")
+			again.Close()
+			text := log.text()
+			return strings.Count(text, "works again") == strings.Count(text, "is tried again")
+		})
+		if n := strings.Count(log.text(), "\n"); n > 20 {
+			t.Errorf("%d lines were logged:\n%s", n, log.text())
+		}
+		sendText(t, outside(rdb), To("ada"), "news")
+		stays.expect("news")
+	})
+}
+
+// A Redis that fails over may refuse all attempts but the last, and then not know the
+// script.
+func TestAScriptThatRedisDoesNotHaveIsNoAttempt(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		attempts := 0
+		other := intercepted(t, rdb, func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error {
+			if !runs(cmd, appendScript) {
+				return next(ctx, cmd)
+			}
+			switch attempts++; {
+			case attempts <= len(sendBackoff):
+				cmd.SetErr(refusal("LOADING Redis is loading the dataset in memory"))
+			case attempts == len(sendBackoff)+1:
+				cmd.SetErr(refusal("NOSCRIPT No matching script."))
+			default:
+				return next(ctx, cmd)
+			}
+			return cmd.Err()
+		})
+		s := serve(t, &Server{Redis: rdb, Handlers: Handlers{OnConnect: byQuery}})
+		d := dial(t, s.URL+"?user=ada")
+		sendText(t, outside(other), To("ada"), "news")
+		d.expect("news")
+		if attempts != len(sendBackoff)+2 {
+			t.Errorf("it took %d attempts", attempts)
+		}
+	})
+}
