@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/queuerun/queuerun/jobs/internal/guard"
+	"github.com/queuerun/queuerun/jobs/guard"
 )
 
 // Call runs the handler for a job with the given payload, as a worker would,

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/queuerun/queuerun/jobs/internal/guard"
+	"github.com/queuerun/queuerun/jobs/guard"
 )
 
 // encode turns a payload, a result or a progress into what is stored. A method

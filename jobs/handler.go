@@ -8,7 +8,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/queuerun/queuerun/jobs/internal/guard"
+	"github.com/queuerun/queuerun/jobs/guard"
 )
 
 const (

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/queuerun/queuerun/jobs/internal/guard"
+	"github.com/queuerun/queuerun/jobs/guard"
 )
 
 // Middleware wraps the running of jobs: it is given what to do next and returns

@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/queuerun/queuerun/jobs/internal/guard"
+	"github.com/queuerun/queuerun/jobs/guard"
 )
 
 // NotifyUser asks for the job's user to be told of each progress and of the

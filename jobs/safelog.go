@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/queuerun/queuerun/jobs/internal/guard"
+	"github.com/queuerun/queuerun/jobs/guard"
 )
 
 // safeLog is the program's slog handler for the goroutines of a worker: one that

@@ -7,7 +7,7 @@ import (
 	"sync"
 
 	"github.com/queuerun/queuerun/jobs"
-	"github.com/queuerun/queuerun/jobs/internal/guard"
+	"github.com/queuerun/queuerun/jobs/guard"
 )
 
 // failures are how handlers failed.

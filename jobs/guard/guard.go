@@ -1,5 +1,8 @@
 // Package guard calls what users hand in: methods and functions that may panic,
 // or end the goroutine that calls them.
+//
+// It is no part of what programs may rely on. It is outside of internal because
+// the other packages need it as well.
 package guard
 
 import (
