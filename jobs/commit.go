@@ -11,9 +11,7 @@ func (f *fetcher) commit(job *jobRun, o outcome) (_ outcome, written bool) {
 	wait := 50 * time.Millisecond
 	for {
 		reply, err := f.run.commits.do(ctx, f.name, f.commitArgs(job, o))
-		if err == nil {
-			f.unwritten.over(f.log, "writes the outcomes of jobs again")
-		}
+		f.writing.Note(err)
 		switch {
 		case err == nil && reply == 2:
 			o = o.ofCancelled()
@@ -24,7 +22,6 @@ func (f *fetcher) commit(job *jobRun, o outcome) (_ outcome, written bool) {
 		case err == nil:
 			return o, true
 		}
-		f.unwritten.failed(f.log, "could not write the outcomes of jobs, trying again", err)
 		pause(ctx, wait, nil)
 		wait = min(2*wait, time.Second)
 		if ctx.Err() != nil {

@@ -43,11 +43,10 @@ type fetcher struct {
 	// in Unix ns.
 	listening atomic.Int64
 
-	unwritten outage // of the commits
+	looking, writing redisstep.Outage // for jobs, and outcomes
 
 	idle    atomic.Bool // the line was empty, and no delayed job is known
 	failing int         // looks that got an error since one that went well
-	outage  outage      // of the looks
 }
 
 func newFetcher(r *workerRun, h Handler, name string) *fetcher {
@@ -58,6 +57,8 @@ func newFetcher(r *workerRun, h Handler, name string) *fetcher {
 		uncommitted: make(chan struct{}, mostAtOnce),
 		looker:      looker{rdb: r.rdb, name: name, rate: h.rate},
 	}
+	f.looking = redisstep.Outage{Log: f.log, What: "looking for jobs"}
+	f.writing = redisstep.Outage{Log: f.log, What: "writing the outcomes of jobs"}
 	for range h.concurrency {
 		f.slots <- struct{}{}
 	}
@@ -92,7 +93,7 @@ func (f *fetcher) fetch(ctx context.Context) {
 		// all else.
 		if !got.again {
 			f.failing = 0
-			f.outage.over(f.log, "looks for jobs again")
+			f.looking.Note(nil)
 		}
 		if seeDue = len(got.jobs) < most && !got.more; !seeDue {
 			continue
@@ -175,7 +176,7 @@ func (f *fetcher) failed(ctx context.Context, worker string, err error) {
 	if ctx.Err() != nil {
 		return
 	}
-	f.outage.failed(f.log, "could not look for jobs, trying again", redisstep.Explain(err))
+	f.looking.Note(err)
 	f.failing++
 	pause(ctx, min(time.Second, 5*time.Millisecond<<min(f.failing, 10)), nil)
 }

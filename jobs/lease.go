@@ -44,7 +44,6 @@ type lease struct {
 	// unable to reach it or to renew their leases.
 	reached, sparing time.Time
 	clock            redisClock
-	outage           outage
 
 	// clockWentBack says that jobs may have been delayed for too long.
 	clockWentBack atomic.Bool
@@ -95,11 +94,10 @@ func (l *lease) lost(worker string) {
 
 // run renews the lease until ctx ends.
 func (l *lease) run(ctx context.Context) {
+	renewing := redisstep.Outage{Log: l.log, What: "renewing the worker's lease"}
 	every(ctx, beatEvery, func() {
-		if err := l.beat(ctx); err != nil && ctx.Err() == nil {
-			l.outage.failed(l.log, "could not renew the worker's lease", redisstep.Explain(err))
-		} else if err == nil {
-			l.outage.over(l.log, "renews the worker's lease again")
+		if err := l.beat(ctx); ctx.Err() == nil {
+			renewing.Note(err)
 		}
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/queuerun/queuerun/jobs/redistest"
@@ -30,29 +29,6 @@ func (l *logged) lines() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return strings.Split(strings.TrimSpace(l.text.String()), "\n")
-}
-
-func TestAnOutageIsLoggedNowAndThen(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var text logged
-		log := slog.New(slog.NewTextHandler(&text, nil))
-		var o outage
-		o.over(log, "works again")
-		for range 3 * 60 * 10 { // three minutes
-			o.failed(log, "fails", errors.New("no"))
-			time.Sleep(100 * time.Millisecond)
-		}
-		o.over(log, "works again")
-		o.over(log, "works again")
-		if got := text.lines(); len(got) != 4 || !strings.Contains(got[0], "fails") || !strings.Contains(got[3], "works again") ||
-			!strings.Contains(got[3], "failures=1800") {
-			t.Errorf("it logged %d lines:\n%s", len(got), strings.Join(got, "\n"))
-		}
-		o.failed(log, "fails", errors.New("no"))
-		if got := text.lines(); len(got) != 5 {
-			t.Errorf("the next outage is not logged:\n%s", strings.Join(got, "\n"))
-		}
-	})
 }
 
 // refusing is a Redis that refuses to start jobs for now, but answers what was
@@ -99,7 +75,7 @@ func TestARedisThatRefusesToStartJobsIsAskedLessAndLess(t *testing.T) {
 	}
 	var warnings []string
 	for _, line := range text.lines() {
-		if strings.Contains(line, "WARN") && strings.Contains(line, "look for jobs") {
+		if strings.Contains(line, "WARN") && strings.Contains(line, "looking for jobs") {
 			warnings = append(warnings, line)
 		}
 	}

@@ -20,7 +20,7 @@ const (
 
 // tidy repairs what others did to the queues, now and then, until ctx ends.
 func (r *workerRun) tidy(ctx context.Context) {
-	var outage outage
+	tidying := redisstep.Outage{Log: r.log, What: "tidying up"}
 	sweepers := make([]*sweeper, 0, len(r.fetchers))
 	for name, f := range r.fetchers {
 		sweepers = append(sweepers, &sweeper{fetcher: f, orphans: orphans{lease: r.lease, queue: name}})
@@ -32,10 +32,8 @@ func (r *workerRun) tidy(ctx context.Context) {
 		if isSeldom {
 			seldom = now
 		}
-		if err := r.tidyOnce(ctx, sweepers, isSeldom); err == nil {
-			outage.over(r.log, "tidies up again")
-		} else if ctx.Err() == nil {
-			outage.failed(r.log, "could not tidy up", redisstep.Explain(err))
+		if err := r.tidyOnce(ctx, sweepers, isSeldom); ctx.Err() == nil {
+			tidying.Note(err)
 		}
 	})
 }

@@ -63,5 +63,5 @@ func TestFullRedis(t *testing.T) {
 	}
 	before := len(pushed(t, rdb))
 	redistest.Eventually(t, 15*time.Second, "ticks again", func() bool { return len(pushed(t, rdb)) > before })
-	redistest.Eventually(t, 15*time.Second, "the log", func() bool { return log.count("it works again") == 1 })
+	redistest.Eventually(t, 15*time.Second, "the log", func() bool { return log.count("works again") == 1 })
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/queuerun/queuerun/jobs"
+	"github.com/queuerun/queuerun/jobs/redisstep"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -48,17 +49,15 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	}
 	r := newRounds(s)
 	defer r.presence.leave(ctx)
-	delay, outage := retryDelay, outage{}
+	delay, rounds := retryDelay, redisstep.Outage{Log: s.logger(), What: "scheduler: a round"}
 	for {
 		wait, err := r.round(s.Jobs.Context(ctx))
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err != nil {
-			outage.failed(s.logger(), err, time.Now())
+		if rounds.Note(err); err != nil {
 			wait, delay = delay, min(2*delay, maxRetryDelay)
 		} else {
-			outage.over(s.logger(), time.Now())
 			delay = retryDelay
 		}
 		if !sleep(ctx, wait) {

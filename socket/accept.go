@@ -83,12 +83,12 @@ func (h *hub) open(w http.ResponseWriter, r *http.Request) bool {
 			refuse(w, http.StatusTooManyRequests, "too many connections")
 			return false
 		case err != nil:
-			h.refusing.note(err, "user", user.ID)
+			h.refusing.Note(err, "user", user.ID)
 			w.Header().Set("Retry-After", "1")
 			refuse(w, http.StatusServiceUnavailable, whyLater(err))
 			return false
 		}
-		h.refusing.note(nil)
+		h.refusing.Note(nil)
 	}
 	conn, err := c.upgrade(w, r) // answers the request itself when it fails
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/queuerun/queuerun/jobs"
+	"github.com/queuerun/queuerun/jobs/redisstep"
 )
 
 // hub is one run of a Server: its connections, the subscriptions of their
@@ -26,11 +27,11 @@ type hub struct {
 	current     atomic.Pointer[lease]
 	beat        chan struct{} // has one element when the lease is to be renewed at once
 	grace       *grace
-	behind      outage         // of telling Redis who is connected
-	refusing    outage         // of letting users in
-	leaving     atomic.Bool    // stopping, though connections may still be opened
-	work        sync.WaitGroup // readers, writers and handlers of the connections
-	wheel       *wheel         // the connections, by when something is due for them
+	behind      redisstep.Outage // of telling Redis who is connected
+	refusing    redisstep.Outage // of letting users in
+	leaving     atomic.Bool      // stopping, though connections may still be opened
+	work        sync.WaitGroup   // readers, writers and handlers of the connections
+	wheel       *wheel           // the connections, by when something is due for them
 
 	mu       sync.Mutex
 	stopped  bool
@@ -55,8 +56,8 @@ func newHub(ctx context.Context, s *Server) *hub {
 		slots:    make(chan struct{}, syncs),
 		beat:     make(chan struct{}, 1),
 	}
-	h.behind = outage{log: h.log, what: "socket: telling Redis who is connected"}
-	h.refusing = outage{log: h.log, what: "socket: registering users who connect"}
+	h.behind = redisstep.Outage{Log: h.log, What: "socket: telling Redis who is connected"}
+	h.refusing = redisstep.Outage{Log: h.log, What: "socket: registering users who connect"}
 	h.wheel = newWheel(h.config, h.config.tick())
 	h.reaper = Reaper{Redis: s.Redis, Prefix: s.Prefix, Jobs: s.Jobs, Logger: s.Logger}
 	if s.Jobs == nil {

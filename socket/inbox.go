@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/queuerun/queuerun/jobs/redisstep"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -29,20 +30,20 @@ const (
 func (h *hub) receive(ctx context.Context, server string) {
 	inbox := h.keys.inbox(server)
 	entries, bytes := 0, 0 // handled, and still in the inbox
-	reading := outage{log: h.log, what: "socket: read inbox"}
-	trimming := outage{log: h.log, what: "socket: trim inbox"}
+	reading := redisstep.Outage{Log: h.log, What: "socket: read inbox"}
+	trimming := redisstep.Outage{Log: h.log, What: "socket: trim inbox"}
 	for after := "0-0"; ctx.Err() == nil; {
 		streams, err := h.leases.redis.XRead(ctx, &redis.XReadArgs{
 			Streams: []string{inbox, after}, Count: inboxBatch, Block: inboxBlock,
 		}).Result()
 		if err != nil && err != redis.Nil {
 			if ctx.Err() == nil {
-				reading.note(err, "server", server)
+				reading.Note(err, "server", server)
 				pause(ctx, inboxPause)
 			}
 			continue
 		}
-		reading.note(nil, "server", server)
+		reading.Note(nil, "server", server)
 		if err == nil {
 			messages := streams[0].Messages
 			after = messages[len(messages)-1].ID
@@ -56,7 +57,7 @@ func (h *hub) receive(ctx context.Context, server string) {
 		idle := err == redis.Nil && entries > 0
 		if idle || entries >= inboxKeeps || bytes >= inboxKeepsBytes {
 			if err := h.trim(ctx, inbox, after); ctx.Err() == nil {
-				trimming.note(err, "server", server)
+				trimming.Note(err, "server", server)
 			}
 			entries, bytes = 0, 0
 		}

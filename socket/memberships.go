@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"sync"
+
+	"github.com/queuerun/queuerun/jobs/redisstep"
 )
 
 // memberships are the users of whom the server was told that their topics have
@@ -57,7 +59,7 @@ func (m *memberships) take() map[string]topicNames {
 // keepMemberships has the connections follow the topics of their users until ctx
 // is cancelled.
 func (h *hub) keepMemberships(ctx context.Context) {
-	trouble := outage{log: h.log, what: "socket: reading the topics of users"}
+	trouble := redisstep.Outage{Log: h.log, What: "socket: reading the topics of users"}
 	for {
 		select {
 		case <-ctx.Done():
@@ -75,7 +77,7 @@ func (h *hub) keepMemberships(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if trouble.note(err); err != nil {
+		if trouble.Note(err); err != nil {
 			pause(ctx, retryPause)
 		}
 	}

@@ -3,13 +3,11 @@ package socket
 import (
 	"bytes"
 	"context"
-	"errors"
 	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/queuerun/queuerun/jobs/redistest"
@@ -32,35 +30,6 @@ func (l *lines) text() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.String()
-}
-
-func TestAnOutageIsLoggedNowAndThen(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var log lines
-		o := outage{log: slog.New(slog.NewTextHandler(&log, nil)), what: "socket: to try"}
-		o.note(nil)
-		for range 150 { // two minutes and a half
-			o.note(errors.New("no"))
-			time.Sleep(time.Second)
-		}
-		o.note(nil)
-		o.note(nil)
-		o.note(errors.New("again"))
-		want := []string{
-			`"socket: to try failed, and is tried again" error=no`,
-			`error=no failures=61 since`, `error=no failures=121 since`,
-			`"socket: to try works again" failures=150 since`, `error=again`,
-		}
-		got := strings.Split(strings.TrimSpace(log.text()), "\n")
-		if len(got) != len(want) {
-			t.Fatalf("logged %d lines, want %d:\n%s", len(got), len(want), log.text())
-		}
-		for i := range want {
-			if !strings.Contains(got[i], want[i]) {
-				t.Errorf("line %d is %s, want %s", i, got[i], want[i])
-			}
-		}
-	})
 }
 
 func TestARedisThatIsAwayDoesNotFillTheLog(t *testing.T) {

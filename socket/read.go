@@ -225,7 +225,7 @@ func (c *connection) authenticate(ctx context.Context, m *Message) {
 		case err != nil:
 			c.notRegistered(err)
 		default:
-			c.hub.refusing.note(nil)
+			c.hub.refusing.Note(nil)
 			c.done(m)
 		}
 	}

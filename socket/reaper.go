@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/queuerun/queuerun/jobs"
+	"github.com/queuerun/queuerun/jobs/redisstep"
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 )
@@ -53,7 +54,7 @@ func (r *Reaper) Run(ctx context.Context) error {
 	ticker := time.NewTicker(reapInterval)
 	defer ticker.Stop()
 	l := leases{r.Redis, newKeyspace(r.Prefix)}
-	trouble := outage{log: log, what: "socket: reap dead servers"}
+	trouble := redisstep.Outage{Log: log, What: "socket: reap dead servers"}
 	var w watch
 	var notBefore time.Time
 	for {
@@ -62,7 +63,7 @@ func (r *Reaper) Run(ctx context.Context) error {
 			err = r.reap(ctx, l, dead, log)
 		}
 		if ctx.Err() == nil {
-			trouble.note(err)
+			trouble.Note(err)
 		}
 		select {
 		case <-ctx.Done():

@@ -79,7 +79,7 @@ func (c *connection) handleRequest(r request) {
 
 // notRegistered closes a connection whose user could not be registered.
 func (c *connection) notRegistered(err error) {
-	c.hub.refusing.note(err, "connection", c.id)
+	c.hub.refusing.Note(err, "connection", c.id)
 	c.finish(closeFrame(CloseTryLater, whyLater(err)))
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/queuerun/queuerun/jobs/redisstep"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -102,10 +103,10 @@ func (h *hub) serve(ctx context.Context) {
 		// whose leaving Redis no longer knows.
 		h.log.Warn("socket: registering all users anew", "server", server, "reason", err)
 		restores := errors.Is(err, errWentBack)
-		trouble := outage{log: h.log, what: "socket: take a new lease"}
+		trouble := redisstep.Outage{Log: h.log, What: "socket: take a new lease"}
 		for ctx.Err() == nil {
 			err = h.begin(ctx, restores)
-			if trouble.note(err); err == nil {
+			if trouble.Note(err); err == nil {
 				break
 			}
 			pause(ctx, retryPause)
@@ -129,7 +130,7 @@ func (h *hub) wake(server string) {
 // anew; it returns why.
 func (h *hub) keepLease(ctx context.Context) error {
 	wait := h.lease * 3 / 10
-	trouble := outage{log: h.log, what: "socket: renew lease"}
+	trouble := redisstep.Outage{Log: h.log, What: "socket: renew lease"}
 	for {
 		select {
 		case <-ctx.Done():
@@ -140,13 +141,13 @@ func (h *hub) keepLease(ctx context.Context) error {
 		l, err := h.leases.renew(ctx, *h.current.Load(), h.lease+h.offlineAfter)
 		switch {
 		case err == nil:
-			trouble.note(nil)
+			trouble.Note(nil)
 			h.hold(l)
 			wait = h.lease * 3 / 10
 		case errors.Is(err, errLeaseOver), errors.Is(err, errWentBack):
 			return err
 		case ctx.Err() == nil:
-			trouble.note(err)
+			trouble.Note(err)
 			wait = min(retryPause, h.lease/10)
 		}
 	}
@@ -157,7 +158,7 @@ func (h *hub) keepTelling(ctx context.Context) {
 	for ctx.Err() == nil {
 		pause(ctx, syncPause)
 		if err := h.sync(ctx); ctx.Err() == nil {
-			h.behind.note(err)
+			h.behind.Note(err)
 		}
 	}
 }
@@ -168,7 +169,7 @@ func (h *hub) endGraces(ctx context.Context) {
 		channels, next := h.grace.over(time.Now())
 		// What Redis cannot be told now, keepTelling tells it.
 		if err := h.syncChannels(ctx, channels); err != nil && ctx.Err() == nil {
-			h.behind.note(err)
+			h.behind.Note(err)
 		}
 		pause(ctx, next)
 		if ctx.Err() != nil {
