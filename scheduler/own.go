@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/queuerun/queuerun/jobs/guard"
 	"github.com/robfig/cron/v3"
 )
 
@@ -64,7 +65,7 @@ func (o ownTicks) next(t time.Time) time.Time {
 
 // ask asks the schedule, and makes an error of what would stop or spin the caller.
 func (o ownTicks) ask(t time.Time) (tick time.Time, err error) {
-	err = guarded(func() { tick = o.schedule.Next(t.UTC().Truncate(time.Second)) })
+	err = guard.Call(func() { tick = o.schedule.Next(t.UTC().Truncate(time.Second)) })
 	if err != nil {
 		return time.Time{}, fmt.Errorf("its method Next, asked for the tick after %v, %w", t, err)
 	}
@@ -78,25 +79,6 @@ func (o ownTicks) ask(t time.Time) (tick time.Time, err error) {
 		return time.Time{}, fmt.Errorf("its method Next, asked for the tick after %v, returned %v", t, tick)
 	}
 	return tick, nil
-}
-
-// guarded calls code of the program's own. That it panicked, or ended its goroutine, is
-// an error.
-func guarded(f func()) error {
-	ended := errors.New("ended its goroutine")
-	done := make(chan error)
-	go func() {
-		err := ended
-		defer func() {
-			if x := recover(); x != nil {
-				err = fmt.Errorf("panicked: %v", x)
-			}
-			done <- err
-		}()
-		f()
-		err = nil
-	}()
-	return <-done
 }
 
 // ownDelay is when a schedule that failed is asked again.
@@ -144,7 +126,7 @@ func (o ownTicks) spec(first []time.Time) (text string, err error) {
 		}
 		return fmt.Sprintf("%s %016x", reflect.TypeOf(o.schedule), sum.Sum64()), nil
 	}
-	if err := guarded(func() { text = s.String() }); err != nil {
+	if err := guard.Call(func() { text = s.String() }); err != nil {
 		return "", fmt.Errorf("its method String %w", err)
 	}
 	if text == "" || len(text) > maxSpec || !utf8.ValidString(text) || strings.IndexFunc(text, unicode.IsControl) >= 0 {

@@ -6,22 +6,21 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime/debug"
 	"unicode/utf8"
+
+	"github.com/queuerun/queuerun/jobs/guard"
 )
 
-// What a client is told of a panic, and of runtime.Goexit: no more than that.
-var (
-	errPanic  = errors.New("internal error")
-	errGoexit = fmt.Errorf("%w", errPanic)
-)
+// errPanic is what a client is told of a panic, and of runtime.Goexit: no more than
+// that.
+var errPanic = errors.New("internal error")
 
 // call runs a handler with the hub's time-out and makes an error of a panic, and of
 // the end of its goroutine. It returns when the handler has returned. When the handler
 // did not return in time, tell, if there is one, is called with an ErrTimeout at that
 // moment, and call returns that error whatever the handler did afterwards.
 //
-// Any other error is a judged, an errPanic, or an errGoexit.
+// Any other error is a judged, or an errPanic.
 func (h *hub) call(ctx context.Context, handle func(context.Context) error, tell func(error)) error {
 	timedOut := fmt.Errorf("%w after %v", ErrTimeout, h.handlers.timeout())
 	ctx, cancel := context.WithTimeoutCause(ctx, h.handlers.timeout(), timedOut)
@@ -46,26 +45,19 @@ func (h *hub) call(ctx context.Context, handle func(context.Context) error, tell
 	return err
 }
 
-// guard runs what is not this package's own. It does so in another goroutine, which
-// may end by runtime.Goexit, as it does when a test fails in a handler.
-func (h *hub) guard(do func() error) error {
-	result := make(chan error, 1)
-	go func() {
-		err := errGoexit
-		defer func() { result <- err }() // also when a String method ends the goroutine
-		defer func() {
-			if v := recover(); v != nil {
-				err = errPanic
-				h.log.Error("socket: handler panicked", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-			}
-		}()
-		err = do()
-	}()
-	err := <-result
-	if err == errGoexit {
-		h.log.Error("socket: handler ended its goroutine with runtime.Goexit")
+// guard runs what is not this package's own.
+func (h *hub) guard(do func() error) (err error) {
+	broken := guard.Call(func() { err = do() })
+	if broken == nil {
+		return err
 	}
-	return err
+	args := []any{"why", broken}
+	var p *guard.Panic
+	if errors.As(broken, &p) {
+		args = append(args, "stack", p.Stack)
+	}
+	h.log.Error("socket: handler did not return", args...)
+	return errPanic
 }
 
 // judged is what is to be known of an error of a handler, whose own methods may

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gorilla/websocket"
+	"github.com/queuerun/queuerun/jobs/guard"
 )
 
 // frame is a message or a close on its way to connections: the opcode and the
@@ -43,12 +44,10 @@ func encoded(v any) (frame, error) {
 // marshal is json.Marshal, but for the methods of the value that panic: that is an
 // error then.
 func marshal(v any) (data []byte, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("it panicked: %v", p)
-		}
-	}()
-	return json.Marshal(v)
+	if broken := guard.Recover(func() { data, err = json.Marshal(v) }); broken != nil {
+		return nil, fmt.Errorf("it %w", broken)
+	}
+	return data, err
 }
 
 // errorFrame is how every failure is told to a client.
