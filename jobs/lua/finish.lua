@@ -8,10 +8,13 @@
 -- job would run again and was cancelled.
 local processed, failed = 0, 0
 
--- Once a job has ended its dedupe id stays taken, whether the job is kept or not.
+-- Once a job has ended its dedupe id stays taken, whether the job is kept or not. By then another job may
+-- have it, since the time for which it was taken is over.
 local function remember_end(id, dedupe)
-	if dedupe and redis.call("GET", dedupe_key(dedupe)) == "0" .. id then
-		redis.call("SET", dedupe_key(dedupe), "1" .. id, "KEEPTTL")
+	local key = dedupe_key(dedupe)
+	local before = redis.call("SET", key, "1" .. id, "XX", "KEEPTTL", "GET")
+	if before and string.sub(before, 2) ~= id then
+		redis.call("SET", key, before, "KEEPTTL")
 	end
 end
 
@@ -51,7 +54,9 @@ local function finish(id, owner, outcome, msg, wait, keep, result, counted, uniq
 	end
 	if outcome == "done" then
 		-- Whoever waits for the job has to find it.
-		remember_end(id, dedupe)
+		if dedupe then
+			remember_end(id, dedupe)
+		end
 		done(id, key, owner, msg, math.max(tonumber(keep), waited and 60 or 0), result, unique)
 		leave(group, id)
 	else

@@ -70,11 +70,12 @@ end
 
 -- Makes sure that the first job of a group can run, stepping over those that
 -- were deleted, even if their ids are taken again, or given up. Returns its id, or nil when the group is
--- empty. Where very many were deleted, the sweeper goes on another time.
-local function settle(group)
+-- empty. Where very many were deleted, the sweeper goes on another time. The first may be known already.
+local function settle(group, first)
 	local line = line_key(group)
 	for _ = 1, 100 do
-		local id = redis.call("ZRANGE", line, 0, 0)[1]
+		local id = first or redis.call("ZRANGE", line, 0, 0)[1]
+		first = nil
 		if not id then
 			redis.call("SREM", prefix .. "fifo-groups", group)
 			return nil

@@ -116,29 +116,45 @@ local function note_start()
 	end
 end
 
--- Moves the next job from pending to active. Returns false when there is none.
--- What was cancelled may still be in line, also when its id was taken again since: then it is not
--- pending, or there twice, and runs once all the same. A Redis that is full takes RPOP and what follows it,
--- but not RPOPLPUSH.
-local function start()
+-- Moves the next id from pending to active and returns it, or false. A Redis that is full refuses to move it, but
+-- takes a write that frees memory, and what follows that.
+local full = false
+local function take()
+	if not full then
+		local id = redis.pcall("RPOPLPUSH", prefix .. "pending", prefix .. "active")
+		if type(id) ~= "table" then
+			return id
+		end
+		full = true
+	end
 	local id = redis.call("RPOP", prefix .. "pending")
+	if id then
+		redis.call("LPUSH", prefix .. "active", id)
+	end
+	return id
+end
+
+-- Starts the next job. Returns false when there is none. What was cancelled may still be in line, also when
+-- its id was taken again since: then it is not pending, or there twice, and runs once all the same.
+local function start()
+	local id = take()
 	if not id then
 		return false
 	end
 	local msg, state, group, seq, starts =
 		unpack(redis.call("HMGET", task_key(id), "msg", "state", "fifo_group", "fifo_seq", "starts"))
-	if state ~= "pending" or not msg then
+	local pending = msg and state == "pending"
+	if pending and (not group or in_turn(group, id, seq)) then
+		starts = tonumber(starts or 0) + 1
+		redis.call("HSET", task_key(id), "state", "active", "run", run, "starts", starts)
+		note_start()
+		add(id, msg, starts, group, seq)
 		return true
 	end
-	if group and not in_turn(group, id, seq) then
+	redis.call("LREM", prefix .. "active", 1, id) -- the one that was just put there
+	if pending then
 		park(id)
-		return true
 	end
-	redis.call("LPUSH", prefix .. "active", id)
-	starts = tonumber(starts or 0) + 1
-	redis.call("HSET", task_key(id), "state", "active", "run", run, "starts", starts)
-	note_start()
-	add(id, msg, starts, group, seq)
 	return true
 end
 

@@ -27,14 +27,15 @@ end
 local function join(id, key, msg, dedupe)
 	local seq, line = redis.call("INCR", prefix .. "fifo-seq"), line_key(group)
 	redis.call("ZADD", line, seq, id)
-	if redis.call("ZRANGE", line, 0, 0)[1] == id then
+	local first = redis.call("ZRANGE", line, 0, 0)[1]
+	if first == id then
 		create(key, msg, dedupe, "fifo_group", group, "fifo_seq", seq, "state", "pending", "pending_since", since)
 		redis.call("SADD", prefix .. "fifo-groups", group)
 		line_up(id)
 	else
 		create(key, msg, dedupe, "fifo_group", group, "fifo_seq", seq, "state", "scheduled")
 		redis.call("ZADD", prefix .. "scheduled", parked, id)
-		settle(group)
+		settle(group, first)
 	end
 end
 
