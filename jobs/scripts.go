@@ -41,7 +41,7 @@ type script struct {
 // loadScript puts the shared functions before the script. The three arguments
 // they need are always the last, so a script numbers its own from 1.
 func loadScript(name string) script {
-	const common = "local prefix, channel, since = ARGV[#ARGV - 2], ARGV[#ARGV - 1], ARGV[#ARGV]\n"
+	const common = "local call, prefix, channel, since = redis.call, ARGV[#ARGV - 2], ARGV[#ARGV - 1], ARGV[#ARGV]\n"
 	source := common + luaFile("group") + luaFile(name)
 	return script{redis.NewScript(source), source}
 }

@@ -3,10 +3,10 @@
 -- KEYS  asynq's leases
 -- ARGV  Unix seconds of the last lease that is certainly over; then prefix, channel, since
 -- Returns how many.
-local ids = redis.call("ZRANGEBYSCORE", KEYS[1], "-inf", ARGV[1], "LIMIT", 0, 100)
+local ids = call("ZRANGEBYSCORE", KEYS[1], "-inf", ARGV[1], "LIMIT", 0, 100)
 for _, id in ipairs(ids) do
-	redis.call("ZREM", KEYS[1], id)
-	if redis.call("LREM", prefix .. "active", 1, id) == 1 and redis.call("EXISTS", task_key(id)) == 1 then
+	call("ZREM", KEYS[1], id)
+	if call("LREM", prefix .. "active", 1, id) == 1 and call("EXISTS", task_key(id)) == 1 then
 		enqueue(id, "RPUSH")
 	end
 end

@@ -6,7 +6,7 @@
 -- before, {""} when there is none.
 local id, key = ARGV[1], KEYS[1]
 local state, msg, starts, group, seq, dedupe =
-	unpack(redis.call("HMGET", key, "state", "msg", "starts", "fifo_group", "fifo_seq", "dedupe"))
+	unpack(call("HMGET", key, "state", "msg", "starts", "fifo_group", "fifo_seq", "dedupe"))
 if not state then
 	return {""}
 elseif state == "completed" or state == "archived" then
@@ -16,7 +16,7 @@ elseif ARGV[2] == "unstarted" and (state == "active" or state == "retry") then
 end
 begin_freeing()
 if state == "active" then
-	redis.call("HSET", key, "cancelled", "1")
+	call("HSET", key, "cancelled", "1")
 	publish(channel, "cancel:" .. id)
 	return {"running"}
 end
@@ -25,22 +25,22 @@ end
 -- take longer in a longer line, and is passed over when it is first: see look.lua.
 local function take_out_of_line()
 	local list = prefix .. "pending"
-	if redis.call("LPOS", list, id, "MAXLEN", 100) then
-		redis.call("LREM", list, 1, id)
-	elseif redis.call("LPOS", list, id, "RANK", -1, "MAXLEN", 100) then
-		redis.call("LREM", list, -1, id)
+	if call("LPOS", list, id, "MAXLEN", 100) then
+		call("LREM", list, 1, id)
+	elseif call("LPOS", list, id, "RANK", -1, "MAXLEN", 100) then
+		call("LREM", list, -1, id)
 	end
 end
 
 if state == "pending" then
 	take_out_of_line()
 else
-	redis.call("ZREM", prefix .. state, id)
-	redis.call("ZREM", prefix .. "due", id)
+	call("ZREM", prefix .. state, id)
+	call("ZREM", prefix .. "due", id)
 end
-redis.call("DEL", key)
-if dedupe and redis.call("GET", dedupe_key(dedupe)) == "0" .. id then
-	redis.call("DEL", dedupe_key(dedupe))
+call("DEL", key)
+if dedupe and call("GET", dedupe_key(dedupe)) == "0" .. id then
+	call("DEL", dedupe_key(dedupe))
 end
 leave(group, id)
 publish(channel .. ":done:" .. id, "")

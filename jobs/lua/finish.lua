@@ -12,42 +12,42 @@ local processed, failed = 0, 0
 -- have it, since the time for which it was taken is over.
 local function remember_end(id, dedupe)
 	local key = dedupe_key(dedupe)
-	local before = redis.call("SET", key, "1" .. id, "XX", "KEEPTTL", "GET")
+	local before = call("SET", key, "1" .. id, "XX", "KEEPTTL", "GET")
 	if before and string.sub(before, 2) ~= id then
-		redis.call("SET", key, before, "KEEPTTL")
+		call("SET", key, before, "KEEPTTL")
 	end
 end
 
 local function done(id, key, owner, msg, keep, result, unique)
-	if unique ~= "" and redis.call("GET", unique) == id then
-		redis.call("DEL", unique)
+	if unique ~= "" and call("GET", unique) == id then
+		call("DEL", unique)
 	end
 	if keep == 0 then
-		redis.call("DEL", key)
+		call("DEL", key)
 		return
 	end
-	msg = redis.call("HGET", key, "msg") .. msg
-	redis.call("HDEL", key, "run", "cancelled")
-	redis.call("HSET", key, "msg", msg, "state", "completed", "ended", owner, "result", result)
-	redis.call("ZADD", prefix .. "completed", whole(math.floor(now() / 1000) + keep), id)
+	msg = call("HGET", key, "msg") .. msg
+	call("HDEL", key, "run", "cancelled")
+	call("HSET", key, "msg", msg, "state", "completed", "ended", owner, "result", result)
+	call("ZADD", prefix .. "completed", whole(math.floor(now() / 1000) + keep), id)
 end
 
 local function finish(id, owner, outcome, msg, wait, keep, result, counted, unique)
 	local key = task_key(id)
 	local run, group, waited, cancelled, ended, state, dedupe =
-		unpack(redis.call("HMGET", key, "run", "fifo_group", "waited", "cancelled", "ended", "state", "dedupe"))
+		unpack(call("HMGET", key, "run", "fifo_group", "waited", "cancelled", "ended", "state", "dedupe"))
 
 	-- A client repeats a command whose reply was lost.
 	if run ~= owner then
 		if not state then
-			redis.call("LREM", KEYS[1], 1, id)
+			call("LREM", KEYS[1], "1", id)
 		end
 		return (ended == owner or not state) and 1 or 0
 	end
 	if cancelled and (outcome == "retry" or outcome == "requeue") then
 		return 2
 	end
-	redis.call("LREM", KEYS[1], 1, id)
+	call("LREM", KEYS[1], "1", id)
 	if counted == "1" then
 		processed = processed + 1
 		failed = failed + (outcome == "done" and 0 or 1)
@@ -60,12 +60,12 @@ local function finish(id, owner, outcome, msg, wait, keep, result, counted, uniq
 		done(id, key, owner, msg, math.max(tonumber(keep), waited and 60 or 0), result, unique)
 		leave(group, id)
 	else
-		redis.call("HDEL", key, "run")
-		redis.call("HSET", key, "msg", msg, "ended", owner)
+		call("HDEL", key, "run")
+		call("HSET", key, "msg", msg, "ended", owner)
 		if outcome == "retry" then
 			delay(id, "retry", after(wait), wait)
 		elseif outcome == "archive" then
-			redis.call("HDEL", key, "cancelled", "recoveries")
+			call("HDEL", key, "cancelled", "recoveries")
 			archive(id, group, msg)
 		else
 			enqueue(id, "RPUSH")
@@ -85,10 +85,10 @@ end
 local function count(name, n)
 	if n > 0 then
 		local day = prefix .. name .. ":" .. ARGV[1]
-		if redis.call("INCRBY", day, n) == n then
-			redis.call("EXPIREAT", day, ARGV[2])
+		if call("INCRBY", day, n) == n then
+			call("EXPIREAT", day, ARGV[2])
 		end
-		redis.call("INCRBY", prefix .. name, n)
+		call("INCRBY", prefix .. name, n)
 	end
 end
 count("processed", processed)

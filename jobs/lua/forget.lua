@@ -2,9 +2,9 @@
 -- KEYS  completed
 -- ARGV  prefix, channel, since
 -- Returns how many.
-local ids = redis.call("ZRANGEBYSCORE", KEYS[1], "-inf", whole(math.floor(now() / 1000)), "LIMIT", 0, 100)
+local ids = call("ZRANGEBYSCORE", KEYS[1], "-inf", whole(math.floor(now() / 1000)), "LIMIT", 0, 100)
 for _, id in ipairs(ids) do
-	redis.call("ZREM", KEYS[1], id)
-	redis.call("DEL", task_key(id))
+	call("ZREM", KEYS[1], id)
+	call("DEL", task_key(id))
 end
 return #ids

@@ -1,4 +1,5 @@
 -- What the scripts share. Each starts with a line that sets:
+--   call     redis.call
 --   prefix   "asynq:{queue}:", the start of all keys of the queue
 --   channel  where workers of the queue listen
 --   since    the caller's time, Unix ns, for asynq's figures of latency
@@ -9,7 +10,7 @@ local function line_key(group) return prefix .. "fifo:" .. group end
 -- A Redis that is full refuses the first write of a script if that needs memory, and takes all that
 -- follow. So the steps that drain a queue, and in the end free memory, begin with a write that frees
 -- some, or with this one, which does nothing.
-local function begin_freeing() redis.call("DEL", prefix .. "nothing") end
+local function begin_freeing() call("DEL", prefix .. "nothing") end
 
 -- Where a dedupe id is taken. The value is the id of the job that took it, after "0", or "1" when that
 -- job has ended and may be forgotten.
@@ -21,7 +22,7 @@ local function publish(to, text) redis.pcall("PUBLISH", to, text) end
 
 -- One clock decides for all processes: that of Redis. Unix time in ms.
 local function now()
-	local time = redis.call("TIME")
+	local time = call("TIME")
 	return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
@@ -31,25 +32,26 @@ local function after(ms) return now() + 1 + ms end
 -- Large numbers as Redis wants them: Lua would write an exponent.
 local function whole(n) return string.format("%.0f", n) end
 
--- The score that parks a job until it is first in its group: 1 January 2200.
-local parked = 7258118400
+-- The score that parks a job until it is first in its group: 1 January 2200. It is text, as all numbers are
+-- where many jobs pass, since Redis takes long to write a number of Lua's down.
+local parked = "7258118400"
 
 -- Puts a job that is pending in line for the workers. Only the first of a line
 -- is announced: a worker that was woken looks again until it finds it empty.
 local function line_up(id, push)
-	if redis.call(push or "LPUSH", prefix .. "pending", id) == 1 then
+	if call(push or "LPUSH", prefix .. "pending", id) == 1 then
 		publish(channel, "")
 	end
 end
 
 local function enqueue(id, push)
-	redis.call("HSET", task_key(id), "state", "pending", "pending_since", since)
+	call("HSET", task_key(id), "state", "pending", "pending_since", since)
 	line_up(id, push)
 end
 
 local function park(id)
-	redis.call("HSET", task_key(id), "state", "scheduled")
-	redis.call("ZADD", prefix .. "scheduled", parked, id)
+	call("HSET", task_key(id), "state", "scheduled")
+	call("ZADD", prefix .. "scheduled", parked, id)
 end
 
 -- Delays a job until at (Unix ms) in one of asynq's two sets, whose scores are
@@ -57,13 +59,13 @@ end
 -- time, the length (ms) is noted too: see shorten.lua. Workers are told when it is the next of all.
 local function delay(id, state, at, wait)
 	if wait then
-		redis.call("HSET", task_key(id), "state", state, "wait", wait)
+		call("HSET", task_key(id), "state", state, "wait", wait)
 	else
-		redis.call("HSET", task_key(id), "state", state)
+		call("HSET", task_key(id), "state", state)
 	end
-	redis.call("ZADD", prefix .. state, whole(math.ceil(at / 1000)), id)
-	redis.call("ZADD", prefix .. "due", whole(at), id)
-	if redis.call("ZRANK", prefix .. "due", id) == 0 then
+	call("ZADD", prefix .. state, whole(math.ceil(at / 1000)), id)
+	call("ZADD", prefix .. "due", whole(at), id)
+	if call("ZRANK", prefix .. "due", id) == 0 then
 		publish(channel, "")
 	end
 end
@@ -74,30 +76,30 @@ end
 local function settle(group, first)
 	local line = line_key(group)
 	for _ = 1, 100 do
-		local id = first or redis.call("ZRANGE", line, 0, 0)[1]
+		local id = first or call("ZRANGE", line, "0", "0")[1]
 		first = nil
 		if not id then
-			redis.call("SREM", prefix .. "fifo-groups", group)
+			call("SREM", prefix .. "fifo-groups", group)
 			return nil
 		end
-		local state, of = unpack(redis.call("HMGET", task_key(id), "state", "fifo_group"))
+		local state, of = unpack(call("HMGET", task_key(id), "state", "fifo_group"))
 		if state and of == group and state ~= "archived" and state ~= "completed" then
 			if state == "scheduled" then
-				redis.call("ZREM", prefix .. "scheduled", id)
+				call("ZREM", prefix .. "scheduled", id)
 				enqueue(id)
 			end
 			return id
 		end
-		redis.call("ZREM", line, id)
+		call("ZREM", line, id)
 	end
-	redis.call("SADD", prefix .. "fifo-unsettled", group)
+	call("SADD", prefix .. "fifo-unsettled", group)
 	return nil
 end
 
 -- Takes a job that is over out of its group and lets the next one run.
 local function leave(group, id)
 	if group then
-		redis.call("ZREM", line_key(group), id)
+		call("ZREM", line_key(group), id)
 		settle(group)
 	end
 end
@@ -106,19 +108,19 @@ end
 -- The next of its group may run.
 local function archive(id, group, msg)
 	local key, seconds = prefix .. "archived", math.floor(now() / 1000)
-	redis.call("ZADD", key, whole(seconds), id)
-	redis.call("HSET", task_key(id), "msg", msg, "state", "archived")
+	call("ZADD", key, whole(seconds), id)
+	call("HSET", task_key(id), "msg", msg, "state", "archived")
 	local function forget(ids)
 		for _, old in ipairs(ids) do
-			redis.call("DEL", task_key(old))
-			redis.call("ZREM", key, old)
+			call("DEL", task_key(old))
+			call("ZREM", key, old)
 		end
 	end
-	forget(redis.call("ZRANGEBYSCORE", key, "-inf", whole(seconds - 90 * 86400), "LIMIT", 0, 100))
+	forget(call("ZRANGEBYSCORE", key, "-inf", whole(seconds - 90 * 86400), "LIMIT", 0, 100))
 	-- The dashboard may have archived any number at once.
-	local over = redis.call("ZCARD", key) - 10000
+	local over = call("ZCARD", key) - 10000
 	if over > 0 then
-		forget(redis.call("ZRANGE", key, 0, math.min(over, 100) - 1))
+		forget(call("ZRANGE", key, 0, math.min(over, 100) - 1))
 	end
 	leave(group, id)
 end

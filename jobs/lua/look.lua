@@ -13,11 +13,11 @@ local gone, paused = prefix .. "gone:" .. worker, prefix .. "paused"
 
 -- Usually there is none of all this, and one question is enough.
 local barred, delayed = false, false
-if redis.call("EXISTS", gone, paused, prefix .. "due", prefix .. "scheduled", prefix .. "retry") > 0 then
-	if redis.call("EXISTS", gone) == 1 then
+if call("EXISTS", gone, paused, prefix .. "due", prefix .. "scheduled", prefix .. "retry") > 0 then
+	if call("EXISTS", gone) == 1 then
 		return redis.error_reply("GONE the worker was taken for dead")
 	end
-	barred, delayed = redis.call("EXISTS", paused) == 1, true
+	barred, delayed = call("EXISTS", paused) == 1, true
 end
 
 local function add(id, msg, starts, group, seq)
@@ -29,12 +29,12 @@ end
 -- Puts jobs in line that were delayed until a score up to limit. Of those in
 -- asynq's sets, only jobs of foreign clients have no exact time.
 local function forward(set, limit)
-	for _, id in ipairs(redis.call("ZRANGEBYSCORE", prefix .. set, "-inf", whole(limit), "LIMIT", 0, 200)) do
-		redis.call("ZREM", prefix .. set, id)
-		local state = redis.call("HGET", task_key(id), "state")
+	for _, id in ipairs(call("ZRANGEBYSCORE", prefix .. set, "-inf", whole(limit), "LIMIT", 0, 200)) do
+		call("ZREM", prefix .. set, id)
+		local state = call("HGET", task_key(id), "state")
 		if state == "scheduled" or state == "retry" then
-			redis.call("ZREM", prefix .. state, id)
-			redis.call("ZREM", prefix .. "due", id)
+			call("ZREM", prefix .. state, id)
+			call("ZREM", prefix .. "due", id)
 			enqueue(id)
 		end
 	end
@@ -44,12 +44,12 @@ end
 local function see_to_delayed()
 	local time, soonest = nil, 0
 	for set, unit in pairs({due = 1, scheduled = 1000, retry = 1000}) do
-		local first = redis.call("ZRANGE", prefix .. set, 0, 0, "WITHSCORES")
+		local first = call("ZRANGE", prefix .. set, 0, 0, "WITHSCORES")
 		local at = first[2] and tonumber(first[2]) * unit
 		time = time or at and now()
 		if at and at <= time then
 			forward(set, math.floor(time / unit))
-			first = redis.call("ZRANGE", prefix .. set, 0, 0, "WITHSCORES")
+			first = call("ZRANGE", prefix .. set, 0, 0, "WITHSCORES")
 			at = first[2] and tonumber(first[2]) * unit
 		end
 		if at and (soonest == 0 or at < soonest) then
@@ -65,16 +65,16 @@ end
 -- it is stays the first: numbers begin with 1.
 local function in_turn(group, id, seq)
 	local line = line_key(group)
-	local first = redis.call("ZRANGE", line, 0, 0)[1]
+	local first = call("ZRANGE", line, "0", "0")[1]
 	if first == id then
 		return true
 	end
-	if not redis.call("ZSCORE", line, id) then
+	if not call("ZSCORE", line, id) then
 		if first then
-			redis.call("ZADD", line, 0, first)
+			call("ZADD", line, 0, first)
 		end
-		redis.call("ZADD", line, seq, id)
-		redis.call("SADD", prefix .. "fifo-groups", group)
+		call("ZADD", line, seq, id)
+		call("SADD", prefix .. "fifo-groups", group)
 	end
 	return settle(group) == id
 end
@@ -82,15 +82,15 @@ end
 -- The last starts are noted with their times. When the clock was put back since, those that lie ahead of it
 -- count as of now.
 local function clamp_starts(list, time)
-	local starts = redis.call("LRANGE", list, 0, -1)
-	redis.call("DEL", list)
+	local starts = call("LRANGE", list, 0, -1)
+	call("DEL", list)
 	for i, start in ipairs(starts) do
 		starts[i] = whole(math.min(tonumber(start), time))
 	end
 	for i = 1, #starts, 1000 do
-		redis.call("RPUSH", list, unpack(starts, i, math.min(i + 999, #starts)))
+		call("RPUSH", list, unpack(starts, i, math.min(i + 999, #starts)))
 	end
-	redis.call("PEXPIRE", list, 2 * per + 1000)
+	call("PEXPIRE", list, 2 * per + 1000)
 end
 
 -- How long until the rate allows one more start: never more than rate in any
@@ -100,19 +100,19 @@ local function limited()
 		return 0
 	end
 	local list, time = prefix .. "rate", now()
-	local newest = redis.call("LINDEX", list, 0)
+	local newest = call("LINDEX", list, 0)
 	if newest and tonumber(newest) > time then
 		clamp_starts(list, time)
 	end
-	local oldest = redis.call("LINDEX", list, rate - 1)
+	local oldest = call("LINDEX", list, rate - 1)
 	return oldest and math.max(0, tonumber(oldest) + 1 + per - time) or 0
 end
 
 local function note_start()
 	if rate > 0 then
-		redis.call("LPUSH", prefix .. "rate", whole(now()))
-		redis.call("LTRIM", prefix .. "rate", 0, rate - 1)
-		redis.call("PEXPIRE", prefix .. "rate", 2 * per + 1000)
+		call("LPUSH", prefix .. "rate", whole(now()))
+		call("LTRIM", prefix .. "rate", 0, rate - 1)
+		call("PEXPIRE", prefix .. "rate", 2 * per + 1000)
 	end
 end
 
@@ -127,9 +127,9 @@ local function take()
 		end
 		full = true
 	end
-	local id = redis.call("RPOP", prefix .. "pending")
+	local id = call("RPOP", prefix .. "pending")
 	if id then
-		redis.call("LPUSH", prefix .. "active", id)
+		call("LPUSH", prefix .. "active", id)
 	end
 	return id
 end
@@ -142,16 +142,16 @@ local function start()
 		return false
 	end
 	local msg, state, group, seq, starts =
-		unpack(redis.call("HMGET", task_key(id), "msg", "state", "fifo_group", "fifo_seq", "starts"))
+		unpack(call("HMGET", task_key(id), "msg", "state", "fifo_group", "fifo_seq", "starts"))
 	local pending = msg and state == "pending"
 	if pending and (not group or in_turn(group, id, seq)) then
-		starts = tonumber(starts or 0) + 1
-		redis.call("HSET", task_key(id), "state", "active", "run", run, "starts", starts)
+		starts = string.format("%d", (starts or 0) + 1)
+		call("HSET", task_key(id), "state", "active", "run", run, "starts", starts)
 		note_start()
 		add(id, msg, starts, group, seq)
 		return true
 	end
-	redis.call("LREM", prefix .. "active", 1, id) -- the one that was just put there
+	call("LREM", prefix .. "active", 1, id) -- the one that was just put there
 	if pending then
 		park(id)
 	end
@@ -159,9 +159,9 @@ local function start()
 end
 
 if again then
-	for _, id in ipairs(redis.call("LRANGE", prefix .. "active", 0, -1)) do
-		if redis.call("HGET", task_key(id), "run") == run then
-			add(id, unpack(redis.call("HMGET", task_key(id), "msg", "starts", "fifo_group", "fifo_seq")))
+	for _, id in ipairs(call("LRANGE", prefix .. "active", 0, -1)) do
+		if call("HGET", task_key(id), "run") == run then
+			add(id, unpack(call("HMGET", task_key(id), "msg", "starts", "fifo_group", "fifo_seq")))
 		end
 	end
 	reply[1] = 1

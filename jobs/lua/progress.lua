@@ -2,9 +2,9 @@
 -- KEYS  task
 -- ARGV  run, progress; then prefix, channel, since
 -- Returns 1, or 0 when the run is not the job's any more.
-if redis.call("HGET", KEYS[1], "run") ~= ARGV[1] then
+if call("HGET", KEYS[1], "run") ~= ARGV[1] then
 	return 0
 end
 begin_freeing()
-redis.call("HSET", KEYS[1], "progress", ARGV[2])
+call("HSET", KEYS[1], "progress", ARGV[2])
 return 1

@@ -13,28 +13,28 @@ local lines = prefix .. "lines"
 
 -- The job may be done and forgotten when its push is repeated. So a pusher's
 -- last push is remembered by itself.
-again = again == "again" and redis.call("GET", KEYS[1]) == token
+again = again == "again" and call("GET", KEYS[1]) == token
 
 -- A job with a dedupe id has it in its task, so that its end can be told from its deletion.
 local function create(key, msg, dedupe, ...)
 	if dedupe ~= "" then
-		redis.call("HSET", key, "msg", msg, "dedupe", dedupe, ...)
+		call("HSET", key, "msg", msg, "dedupe", dedupe, ...)
 	else
-		redis.call("HSET", key, "msg", msg, ...)
+		call("HSET", key, "msg", msg, ...)
 	end
 end
 
 local function join(id, key, msg, dedupe)
-	local seq, line = redis.call("INCR", prefix .. "fifo-seq"), line_key(group)
-	redis.call("ZADD", line, seq, id)
-	local first = redis.call("ZRANGE", line, 0, 0)[1]
+	local seq, line = string.format("%d", call("INCR", prefix .. "fifo-seq")), line_key(group)
+	call("ZADD", line, seq, id)
+	local first = call("ZRANGE", line, "0", "0")[1]
 	if first == id then
 		create(key, msg, dedupe, "fifo_group", group, "fifo_seq", seq, "state", "pending", "pending_since", since)
-		redis.call("SADD", prefix .. "fifo-groups", group)
+		call("SADD", prefix .. "fifo-groups", group)
 		line_up(id)
 	else
 		create(key, msg, dedupe, "fifo_group", group, "fifo_seq", seq, "state", "scheduled")
-		redis.call("ZADD", prefix .. "scheduled", parked, id)
+		call("ZADD", prefix .. "scheduled", parked, id)
 		settle(group, first)
 	end
 end
@@ -42,12 +42,12 @@ end
 -- Returns the job whose repetition this one is, if any. One that was deleted is not repeated; one that
 -- has ended is, and it is marked: see remember_end.
 local function repeated(dedupe)
-	local mark = dedupe ~= "" and redis.call("GET", dedupe_key(dedupe))
+	local mark = dedupe ~= "" and call("GET", dedupe_key(dedupe))
 	if not mark then
 		return nil
 	end
 	local first = string.sub(mark, 2)
-	if string.sub(mark, 1, 1) == "1" or redis.call("EXISTS", task_key(first)) == 1 then
+	if string.sub(mark, 1, 1) == "1" or call("EXISTS", task_key(first)) == 1 then
 		return first
 	end
 	return nil
@@ -62,18 +62,18 @@ local function store(id, msg, dedupe)
 		return id
 	end
 	local key = task_key(id)
-	if redis.call("EXISTS", key) == 1 then
+	if call("EXISTS", key) == 1 then
 		return ""
 	end
 	if line ~= "" then
-		local last = redis.call("HGET", lines, line)
+		local last = call("HGET", lines, line)
 		if last and tonumber(last) >= tonumber(number) then
 			return ""
 		end
-		redis.call("HSET", lines, line, number)
+		call("HSET", lines, line, number)
 	end
 	if dedupe ~= "" then
-		redis.call("SET", dedupe_key(dedupe), "0" .. id, "PX", remember)
+		call("SET", dedupe_key(dedupe), "0" .. id, "PX", remember)
 	end
 	if group ~= "" then
 		join(id, key, msg, dedupe)
@@ -102,6 +102,6 @@ for i = 10, #ARGV - 3, fields do
 end
 -- A push that was refused is not remembered, or its repetition would be accepted.
 if stored and not again then
-	redis.call("SET", KEYS[1], token, "EX", 60)
+	call("SET", KEYS[1], token, "EX", 60)
 end
 return ids

@@ -12,36 +12,36 @@ local reply = {0, 0}
 
 -- From now on, what that worker asks for is refused. It does not take a day to notice.
 begin_freeing()
-redis.call("SET", prefix .. "gone:" .. worker, "", "EX", 86400)
+call("SET", prefix .. "gone:" .. worker, "", "EX", 86400)
 
 -- A worker that was told to stop did not die of its jobs.
-local stopped = redis.call("EXISTS", prefix .. "stopping:" .. worker) == 1
+local stopped = call("EXISTS", prefix .. "stopping:" .. worker) == 1
 
 local function put_back(id, key)
 	local msg, group, seq, starts, recoveries, cancelled =
-		unpack(redis.call("HMGET", key, "msg", "fifo_group", "fifo_seq", "starts", "recoveries", "cancelled"))
+		unpack(call("HMGET", key, "msg", "fifo_group", "fifo_seq", "starts", "recoveries", "cancelled"))
 	recoveries = tonumber(recoveries or 0) + (stopped and 0 or 1)
-	redis.call("LREM", KEYS[1], 1, id)
-	redis.call("HDEL", key, "run")
+	call("LREM", KEYS[1], 1, id)
+	call("HDEL", key, "run")
 	if cancelled or recoveries >= most then
 		msg = msg .. (cancelled and cancel_suffix or suffix)
-		redis.call("HDEL", key, "recoveries", "cancelled")
+		call("HDEL", key, "recoveries", "cancelled")
 		archive(id, group, msg)
 		publish(channel .. ":done:" .. id, "")
 		for _, value in ipairs({id, msg, tonumber(starts or 0), group or "", tonumber(seq or 0)}) do
 			reply[#reply + 1] = value
 		end
 	else
-		redis.call("HSET", key, "recoveries", recoveries)
+		call("HSET", key, "recoveries", recoveries)
 		enqueue(id, "RPUSH")
 		reply[2] = reply[2] + 1
 	end
 end
 
-for _, id in ipairs(redis.call("LRANGE", KEYS[1], -seen - count, -seen - 1)) do
+for _, id in ipairs(call("LRANGE", KEYS[1], -seen - count, -seen - 1)) do
 	reply[1] = reply[1] + 1
 	local key = task_key(id)
-	local run = redis.call("HGET", key, "run")
+	local run = call("HGET", key, "run")
 	if run and string.sub(run, 1, #worker + 1) == worker .. ":" then
 		put_back(id, key)
 	end

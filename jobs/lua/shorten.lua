@@ -6,12 +6,12 @@
 begin_freeing()
 local time, seen, shortened, id = now(), 0, 0, nil
 local first = tonumber(ARGV[1])
-for i, value in ipairs(redis.call("ZREVRANGE", KEYS[1], first, first + tonumber(ARGV[2]) - 1, "WITHSCORES")) do
+for i, value in ipairs(call("ZREVRANGE", KEYS[1], first, first + tonumber(ARGV[2]) - 1, "WITHSCORES")) do
 	if i % 2 == 1 then
 		seen = seen + 1
 		id = value
 	else
-		local wait, state = unpack(redis.call("HMGET", task_key(id), "wait", "state"))
+		local wait, state = unpack(call("HMGET", task_key(id), "wait", "state"))
 		if wait and tonumber(value) > time + 1 + wait and (state == "scheduled" or state == "retry") then
 			delay(id, state, time + 1 + wait, wait)
 			shortened = shortened + 1

@@ -2,5 +2,5 @@
 -- KEYS  the note
 -- ARGV  prefix, channel, since
 begin_freeing()
-redis.call("SET", KEYS[1], "", "EX", 86400)
+call("SET", KEYS[1], "", "EX", 86400)
 return 1

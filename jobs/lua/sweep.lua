@@ -5,10 +5,10 @@
 local settled = 0
 for i = 1, #ARGV - 3 do
 	local group = ARGV[i]
-	local first = redis.call("ZRANGE", line_key(group), 0, 0)[1]
+	local first = call("ZRANGE", line_key(group), 0, 0)[1]
 	local state, of = false, false
 	if first then
-		state, of = unpack(redis.call("HMGET", task_key(first), "state", "fifo_group"))
+		state, of = unpack(call("HMGET", task_key(first), "state", "fifo_group"))
 	end
 	if of ~= group or state ~= "pending" and state ~= "active" and state ~= "retry" then
 		settle(group)

@@ -1,8 +1,8 @@
 -- Notes that somebody waits for the end of a job.
 -- KEYS  task
 -- ARGV  prefix, channel, since
-if redis.call("EXISTS", KEYS[1]) == 1 then
+if call("EXISTS", KEYS[1]) == 1 then
 	begin_freeing()
-	redis.call("HSET", KEYS[1], "waited", "1")
+	call("HSET", KEYS[1], "waited", "1")
 end
 return 1
