@@ -7,8 +7,9 @@ import (
 	"github.com/queuerun/queuerun/jobs"
 )
 
-// MaxSent is how many bytes a message may have that is sent, as it is in a frame.
-const MaxSent = 8 << 20
+// MaxSent is how many bytes a message may have that is sent, as it is in a frame: 16
+// MiB, as the payload of a job.
+const MaxSent = 16 << 20
 
 // MaxRecipients is how many distinct users one To may name.
 const MaxRecipients = 100
