@@ -16,6 +16,7 @@ import (
 // to its context had returned, did not die of that job.
 func TestACleanStopIsNoDeathOfItsJobs(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		t.Parallel()
 		queue := jobs.NewQueue[int]("q")
 		release := make(chan struct{})
 		defer close(release)

@@ -15,6 +15,7 @@ import (
 // while it waited, and of one that recovery has given up.
 func TestNotifyUserHearsOfEndsThatNoHandlerHasSeen(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		t.Parallel()
 		queue := jobs.NewQueue[act]("acts")
 		handler := queue.Handle(func(context.Context, act) error { return errors.New("not to be run") })
 		var updates journal[jobs.Info]

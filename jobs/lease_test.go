@@ -75,6 +75,7 @@ func TestOneQueueThatCannotBeRecoveredDoesNotKeepBackOthers(t *testing.T) {
 // The dead of queues that nobody handles any more are not in the way of others.
 func TestManyDeadOfOtherQueuesDoNotKeepAKilledWorkersJobsBack(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		t.Parallel()
 		ctx := context.Background()
 		for i := range 3000 {
 			// Some were found dead before, of others the lease is just over.

@@ -80,7 +80,7 @@ func TestRunAllOfAGroupKeepsItsOrder(t *testing.T) {
 			return nil
 		}, jobs.Concurrency(3))
 		ctx := clientContext(rdb, handler)
-		const n = 700
+		const n = 300
 		for i := range n {
 			must(t)(queue.Group("g").Push(ctx, i))
 		}

@@ -14,6 +14,7 @@ import (
 // that programs without handlers can push to them.
 func TestQueuesAreKnownAgainAfterTheirRecordWasLost(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		t.Parallel()
 		queue := jobs.NewQueue[int]("q")
 		var runs journal[int]
 		startWorker(t, rdb, queue.Handle(func(_ context.Context, n int) error {

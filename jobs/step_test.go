@@ -42,6 +42,7 @@ func (l *lines) with(text string) (some []string) {
 // nothing is recovered.
 func TestNobodyIsTakenForDeadWhenTheClockIsPutForward(t *testing.T) {
 	redistest.EachWithClock(t, func(t *testing.T, rdb *redis.Client, clock *redistest.Clock) {
+		t.Parallel()
 		queue := jobs.NewQueue[int]("q")
 		release := make(chan struct{})
 		var starts journal[int]
@@ -102,6 +103,7 @@ func TestNobodyIsTakenForDeadWhenTheClockIsPutForward(t *testing.T) {
 // clock that was put back, half a minute later than it would have.
 func TestRecoveryIsInTimeWhenTheClockIsPutBack(t *testing.T) {
 	redistest.EachWithClock(t, func(t *testing.T, rdb *redis.Client, clock *redistest.Clock) {
+		t.Parallel()
 		clock.Step(time.Hour)
 		victim := startWorkerProcess(t, rdb, "victim", 0)
 		startWorkerProcess(t, rdb, "heir", 0)
@@ -128,6 +130,7 @@ func TestRecoveryIsInTimeWhenTheClockIsPutBack(t *testing.T) {
 // started for as long as it was.
 func TestRateGoesOnWhenTheClockIsPutBack(t *testing.T) {
 	redistest.EachWithClock(t, func(t *testing.T, rdb *redis.Client, clock *redistest.Clock) {
+		t.Parallel()
 		queue := jobs.NewQueue[int]("q")
 		var starts journal[time.Time]
 		handler := queue.Handle(func(context.Context, int) error {
@@ -159,6 +162,7 @@ func TestRateGoesOnWhenTheClockIsPutBack(t *testing.T) {
 // time, and those that were delayed until a time wait until then.
 func TestWaitsAreShortenedWhenTheClockIsPutBack(t *testing.T) {
 	redistest.EachWithClock(t, func(t *testing.T, rdb *redis.Client, clock *redistest.Clock) {
+		t.Parallel()
 		queue := jobs.NewQueue[string]("q")
 		var runs journal[string]
 		var log lines

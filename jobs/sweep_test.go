@@ -58,6 +58,7 @@ func TestADeletedFirstJobOfManyGroupsIsMissed(t *testing.T) {
 // So many deleted jobs that one step does not step over all of them.
 func TestAGroupOfWhichVeryManyJobsWereDeletedGoesOn(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		t.Parallel()
 		queue := jobs.NewQueue[int]("q.fifo")
 		var runs journal[int]
 		handler := queue.Handle(func(_ context.Context, n int) error {
@@ -90,6 +91,7 @@ func TestAGroupOfWhichVeryManyJobsWereDeletedGoesOn(t *testing.T) {
 // Of all workers of a queue one sweeps, and another when that one has gone.
 func TestOneOfTheWorkersSweeps(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		t.Parallel()
 		queue := jobs.NewQueue[int]("q.fifo")
 		handler := queue.Handle(func(context.Context, int) error { return errors.New("holds its group back") },
 			jobs.Backoff(func(int) time.Duration { return time.Hour }))
