@@ -1,0 +1,65 @@
+package web
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The dashboard's page puts ids and names into the paths of its requests as they
+// are. It is given, and sends, all of them as nameInURL writes them, which no
+// browser, proxy or router takes for anything but one segment of a path.
+
+const upperHex = "0123456789ABCDEF"
+
+// nameInURL writes any name as one segment of a path: letters, digits and the
+// characters - . _ : are themselves, any other byte is ~ and two hexadecimal
+// digits, as are the dots of the segments . and .. that mean directories.
+func nameInURL(name string) string {
+	if name == "." || name == ".." {
+		return strings.ReplaceAll(name, ".", "~2E")
+	}
+	var b strings.Builder
+	for i := 0; i < len(name); {
+		r, size := utf8.DecodeRuneInString(name[i:])
+		if plainInURL(r) {
+			b.WriteString(name[i : i+size])
+			i += size
+			continue
+		}
+		for ; size > 0; size-- {
+			b.WriteByte('~')
+			b.WriteByte(upperHex[name[i]>>4])
+			b.WriteByte(upperHex[name[i]&15])
+			i++
+		}
+	}
+	return b.String()
+}
+
+func plainInURL(r rune) bool {
+	return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-._:", r)
+}
+
+// nameFromURL returns the name that nameInURL writes so; ok is false when there is
+// none. No two segments are one name.
+func nameFromURL(segment string) (name string, ok bool) {
+	var b strings.Builder
+	for i := 0; i < len(segment); i++ {
+		if segment[i] != '~' {
+			b.WriteByte(segment[i])
+			continue
+		}
+		if i+2 >= len(segment) {
+			return "", false
+		}
+		high, low := strings.IndexByte(upperHex, segment[i+1]), strings.IndexByte(upperHex, segment[i+2])
+		if high < 0 || low < 0 {
+			return "", false
+		}
+		b.WriteByte(byte(high<<4 | low))
+		i += 2
+	}
+	name = b.String()
+	return name, nameInURL(name) == segment
+}
