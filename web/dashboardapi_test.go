@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -217,9 +218,11 @@ func TestDashboardCancelsTheChosenJob(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
 		s := start(t, t.Context(), &web.Server{Redis: rdb, Dashboard: &web.Dashboard{Redis: rdb}})
 		y := newYard(t, rdb, "orders", "active", oddIDs...)
-		cancelled := rdb.Subscribe(t.Context(), "asynq:cancel")
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		cancelled := rdb.Subscribe(ctx, "asynq:cancel")
 		defer cancelled.Close()
-		if _, err := cancelled.Receive(t.Context()); err != nil {
+		if _, err := cancelled.Receive(ctx); err != nil {
 			t.Fatal(err)
 		}
 		shown := listed(s, "queues/orders/active_tasks")
@@ -232,7 +235,7 @@ func TestDashboardCancelsTheChosenJob(t *testing.T) {
 				t.Errorf("%q: got %v", id, done)
 			}
 			for range 2 {
-				if message, err := cancelled.ReceiveMessage(t.Context()); err != nil || message.Payload != id {
+				if message, err := cancelled.ReceiveMessage(ctx); err != nil || message.Payload != id {
 					t.Fatalf("%q: the workers are told %v, %v", id, message, err)
 				}
 			}

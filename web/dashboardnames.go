@@ -14,15 +14,13 @@ const upperHex = "0123456789ABCDEF"
 
 // nameInURL writes any name as one segment of a path: letters, digits and the
 // characters - . _ : are themselves, any other byte is ~ and two hexadecimal
-// digits, as are the dots of the segments . and .. that mean directories.
+// digits, as is a dot in front, since the segments . and .. mean directories. The
+// name stays readable when the page puts ":run" behind it.
 func nameInURL(name string) string {
-	if name == "." || name == ".." {
-		return strings.ReplaceAll(name, ".", "~2E")
-	}
 	var b strings.Builder
 	for i := 0; i < len(name); {
 		r, size := utf8.DecodeRuneInString(name[i:])
-		if plainInURL(r) {
+		if plainInURL(r) && (i > 0 || r != '.') {
 			b.WriteString(name[i : i+size])
 			i += size
 			continue

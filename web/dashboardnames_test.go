@@ -16,8 +16,9 @@ func TestNamesInURLs(t *testing.T) {
 		"50%":            "50~25",
 		"%2F":            "~252F",
 		".":              "~2E",
-		"..":             "~2E~2E",
-		"...":            "...",
+		"..":             "~2E.",
+		".env":           "~2Eenv",
+		"v1.2.":          "v1.2.",
 		`a\b`:            "a~5Cb",
 		"a b":            "a~20b",
 		"é/ü":            "é~2Fü",
@@ -30,7 +31,7 @@ func TestNamesInURLs(t *testing.T) {
 			t.Errorf("%q is written %q, want %q", name, got, want)
 		}
 	}
-	for _, segment := range []string{"~", "a~2", "~2f", "~zz", "~41", "~C3~A9", ".", "..", "a b", "order#1", "a/b", "~2E.", "~~23", "~-1"} {
+	for _, segment := range []string{"~", "a~2", "~2f", "~zz", "~41", "~C3~A9", ".", "..", "a b", "order#1", "a/b", "~2E~2E", ".env", "~~23", "~-1"} {
 		if name, ok := nameFromURL(segment); ok {
 			t.Errorf("%q is taken for the name %q", segment, name)
 		}
@@ -52,6 +53,9 @@ func FuzzNamesInURLs(f *testing.F) {
 		}
 		if s == "" {
 			return
+		}
+		if name, ok := nameFromURL(segment + ":run"); !ok || name != s+":run" {
+			t.Errorf("%q is read as %q, %v", segment+":run", name, ok)
 		}
 		// What a browser makes of it is one segment, and nothing else of a URL.
 		u, err := url.Parse("http://h/queues/q/" + segment + "?size=1")
