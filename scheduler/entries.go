@@ -28,7 +28,7 @@ const (
 )
 
 // noTick stands for the next tick of a schedule that has none. The page must
-// have a time, and without one says that it is now.
+// have a time: it shows "now" for a zero one and "in NaNhNaNmNaNs" for none.
 var noTick = time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC)
 
 // entryID names a schedule on the page.
