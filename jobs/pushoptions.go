@@ -72,9 +72,9 @@ func Unique(d time.Duration) PushOption {
 // that name, or keeps a finished one because of Retain, another push of it
 // returns ErrDuplicate and changes nothing. Without ID the name is random.
 //
-// In the dashboard and its addresses letters, digits and - . _ : are shown as they
-// are, any other byte, and a dot in front, as ~ and two hexadecimal digits: "order#1"
-// is order~231 there.
+// In the dashboard and its addresses letters, digits, - . _ : and single spaces between
+// words are shown as they are, any other byte, and a dot in front, as ~ and two
+// hexadecimal digits: "order#1" is order~231 there.
 func ID(id string) PushOption {
 	return func(o *pushOptions) {
 		o.id, o.idSet = id, true

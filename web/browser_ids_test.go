@@ -15,7 +15,7 @@ import (
 // The page does with jobs of any id what it is told to, and with those alone.
 func testIDs(t *testing.T, browser *browsertest.Browser) {
 	ids := []string{
-		"order#1", "order?1", "order", "x/../y", "y", "a/b", "50%", ".", "..", `a\b`, "a b", "%2F", "~23", "é/ü", `"quoted"`, "$&",
+		"order#1", "order?1", "order", "x/../y", "y", "a/b", "50%", ".", "..", `a\b`, "a b", "a b ", "%2F", "~23", "é/ü", `"quoted"`, "$&",
 	}
 	rdb := redistest.Embedded(t)
 	y := newYard(t, rdb, "orders", "scheduled", ids...)

@@ -25,7 +25,7 @@ import (
 // oddIDs are ids that mean something else in a URL, each with those that it would
 // be taken for.
 var oddIDs = []string{
-	"order#1", "order?1", "order", "order~231", "x/../y", "y", "a/b", "50%", ".", "..", `a\b`, "a b", "%2F", "~23", "#", "é/ü", `"quoted"`,
+	"order#1", "order?1", "order", "order~231", "x/../y", "y", "a/b", "50%", ".", "..", `a\b`, "a b", "a b ", " a b", "%2F", "~23", "#", "é/ü", `"quoted"`,
 	"a:run", "a", "$&", "taskId", "-",
 }
 
@@ -282,14 +282,14 @@ func TestDashboardRefusesOtherNames(t *testing.T) {
 	s := start(t, t.Context(), &web.Server{Redis: rdb, Dashboard: &web.Dashboard{Redis: rdb}})
 	y := newYard(t, rdb, "orders", "archived", oddIDs...)
 	want := y.states()
-	for _, id := range []string{"a%20b", "order%231", "a%2Fb", "%2E%2E", "~", "~4", "~6F", "%7E23x%20", "%FF", "no"} {
+	for _, id := range []string{"a~20b", "%20a", "a%20", "order%231", "a%2Fb", "%2E%2E", "~", "~4", "~6F", "%7E23x%20", "%FF", "no"} {
 		for _, how := range [][2]string{{"DELETE", ""}, {"POST", ":run"}} {
 			if got := s.ask(how[0], "queues/orders/archived_tasks/"+id+how[1], nil); got.status != 404 {
 				t.Errorf("%s %s: got %+v", how[0], id, got)
 			}
 		}
 	}
-	for _, body := range []any{[]string{"a"}, map[string]any{"task_ids": []string{"-", "a b"}}, map[string]any{"task_ids": []string{"~FF"}}, "a"} {
+	for _, body := range []any{[]string{"a"}, map[string]any{"task_ids": []string{"-", "a~20b"}}, map[string]any{"task_ids": []string{"~FF"}}, "a"} {
 		if got := s.ask("POST", "queues/orders/archived_tasks:batch_delete", body); got.status != 400 {
 			t.Errorf("%v: got %+v", body, got)
 		}
@@ -384,11 +384,11 @@ func TestDashboardShowsTheHistoryOfTheChosenSchedule(t *testing.T) {
 func TestDashboardShowsIDsOfRunningJobs(t *testing.T) {
 	s := newStage(t, "orders")
 	s.hold("a")
-	s.pushWith("a", jobs.ID("order #1"))
+	s.pushWith("a", jobs.ID("order no #1"))
 	s.be("active", "a")
 	defer s.release("a")
 	board := start(t, t.Context(), &web.Server{Redis: s.rdb, Dashboard: &web.Dashboard{Redis: s.rdb}})
 	redistest.Eventually(t, patience, "the server to show its job", func() bool {
-		return strings.Contains(board.ask("GET", "servers", nil).body, `"task_id":"order~20~231"`)
+		return strings.Contains(board.ask("GET", "servers", nil).body, `"task_id":"order no~20~231"`)
 	})
 }

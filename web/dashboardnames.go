@@ -13,14 +13,16 @@ import (
 const upperHex = "0123456789ABCDEF"
 
 // nameInURL writes any name as one segment of a path: letters, digits and the
-// characters - . _ : are themselves, any other byte is ~ and two hexadecimal
-// digits, as is a dot in front, since the segments . and .. mean directories. The
-// name stays readable when the page puts ":run" behind it.
+// characters - . _ : are themselves, as is a space in front of a letter or a digit.
+// Any other byte is ~ and two hexadecimal digits. So is a dot or a space at the
+// beginning: the segments . and .. mean directories. The name is written the same
+// when the page puts ":run" behind it.
 func nameInURL(name string) string {
 	var b strings.Builder
 	for i := 0; i < len(name); {
 		r, size := utf8.DecodeRuneInString(name[i:])
-		if plainInURL(r) && (i > 0 || r != '.') {
+		next, _ := utf8.DecodeRuneInString(name[i+size:])
+		if isWord(r) || strings.ContainsRune("-_:", r) || i > 0 && (r == '.' || r == ' ' && isWord(next)) {
 			b.WriteString(name[i : i+size])
 			i += size
 			continue
@@ -35,9 +37,7 @@ func nameInURL(name string) string {
 	return b.String()
 }
 
-func plainInURL(r rune) bool {
-	return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-._:", r)
-}
+func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // nameFromURL returns the name that nameInURL writes so; ok is false when there is
 // none. No two segments are one name.

@@ -20,7 +20,9 @@ func TestNamesInURLs(t *testing.T) {
 		".env":           "~2Eenv",
 		"v1.2.":          "v1.2.",
 		`a\b`:            "a~5Cb",
-		"a b":            "a~20b",
+		"a b":            "a b",
+		"a  é ":          "a~20 é~20",
+		" a :":           "~20a~20:",
 		"é/ü":            "é~2Fü",
 		"a\u2028\ufffd":  "a~E2~80~A8~EF~BF~BD",
 		"\xff\n":         "~FF~0A",
@@ -31,7 +33,7 @@ func TestNamesInURLs(t *testing.T) {
 			t.Errorf("%q is written %q, want %q", name, got, want)
 		}
 	}
-	for _, segment := range []string{"~", "a~2", "~2f", "~zz", "~41", "~C3~A9", ".", "..", "a b", "order#1", "a/b", "~2E~2E", ".env", "~~23", "~-1"} {
+	for _, segment := range []string{"~", "a~2", "~2f", "~zz", "~41", "~C3~A9", ".", "..", "a~20b", " a", "a ", "a :run", "a  b", "order#1", "a/b", "~2E~2E", ".env", "~~23", "~-1"} {
 		if name, ok := nameFromURL(segment); ok {
 			t.Errorf("%q is taken for the name %q", segment, name)
 		}

@@ -47,8 +47,8 @@
 //
 // The dashboard's page puts ids and names into the paths of its requests. So that each
 // is one segment of a path and no other name, it gets them in a form of their own:
-// letters, digits and - . _ : stay, any other byte, and a dot in front, is ~ and two
-// hexadecimal digits. The job "order#1" is order~231 there, and the schedule
+// letters, digits, - . _ : and single spaces between words stay, any other byte, and a
+// dot in front, is ~ and two hexadecimal digits. The job "order#1" is order~231 there, and the schedule
 // "db/backup" db~2Fbackup, in paths, lists and the requests of scripts alike. The
 // search for an id takes this form. Ids, queues, groups and schedules of other asynq
 // clients are shown so too; a queue or a group of theirs that has a "/" in its name, or
