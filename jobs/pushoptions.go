@@ -71,6 +71,10 @@ func Unique(d time.Duration) PushOption {
 // ID names the job, 1 to 200 bytes of any text. While the queue has a job of
 // that name, or keeps a finished one because of Retain, another push of it
 // returns ErrDuplicate and changes nothing. Without ID the name is random.
+//
+// In the dashboard and its addresses letters, digits, - . _ : and single spaces between
+// words are shown as they are, any other byte, and a dot in front, as ~ and two
+// hexadecimal digits: "order#1" is order~231 there.
 func ID(id string) PushOption {
 	return func(o *pushOptions) {
 		o.id, o.idSet = id, true

@@ -114,7 +114,9 @@
 // one from being run at its ticks and [Resume] lets it run again; what came meanwhile
 // is not caught up with. [List] tells the next ticks and the last run of each. The
 // program's command line does the same (see package cmd), and the dashboard has a page
-// of schedules, which shows a next tick in the year 9999 for those that have none.
+// of schedules. It must have a next tick of each: those that have none show one in the
+// year 9999, millions of days ahead, beside a spec that is "never" or ends in
+// "(paused)". Names are shown there as ids of jobs are, see [jobs.ID].
 //
 // A Redis that is full ("maxmemory") refuses ticks, and they are missed until it is not;
 // schedules stay declared, can be paused, and runs begin and end. What fails is logged

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/queuerun/queuerun/jobs/redisstep"
@@ -29,16 +28,11 @@ const (
 )
 
 // noTick stands for the next tick of a schedule that has none. The page must
-// have a time, and without one says that it is now.
+// have a time: it shows "now" for a zero one and "in NaNhNaNmNaNs" for none.
 var noTick = time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC)
-
-// inPath stands in for the characters that mean something in a URL: the page asks
-// for a schedule's history with its id as it is.
-var inPath = strings.NewReplacer("/", "\u2215", "?", "\uff1f", "#", "\uff03", "%", "\uff05")
 
 // entryID names a schedule on the page.
 func (s store) entryID(name string) string {
-	name = inPath.Replace(name)
 	if s.client.Prefix != "" {
 		return s.client.Prefix + ":" + name
 	}

@@ -63,7 +63,8 @@ func testFirst(t *testing.T, browser *browsertest.Browser) {
 	s.runs("a1", "a2", "a3")
 }
 
-// What was given up joins the end of its group when it is run again.
+// What was given up takes its place by the order of the pushes when it is run again,
+// behind the one whose turn it is.
 func testGivenUp(t *testing.T, browser *browsertest.Browser) {
 	s := newStage(t, "orders.fifo", jobs.Retries(0))
 	b := newBoard(t, browser, s.rdb, s.name)
@@ -80,7 +81,7 @@ func testGivenUp(t *testing.T, browser *browsertest.Browser) {
 	s.be("gone", "d1")
 	s.be("archived", "e1", "f1")
 	s.release("r2")
-	s.runs("r1", "r2", "r3", "r1")
+	s.runs("r1", "r2", "r1", "r3")
 
 	b.doAll("archived", "Run All", "All archived tasks are now pending")
 	s.runs("f1", "f2", "f1")
@@ -89,7 +90,7 @@ func testGivenUp(t *testing.T, browser *browsertest.Browser) {
 	b.doAll("archived", "Delete All", "All archived tasks deleted")
 	s.be("gone", "e1")
 	s.push("r4", "d4", "e4", "f4")
-	s.runs("r1", "r2", "r3", "r1", "r4")
+	s.runs("r1", "r2", "r1", "r3", "r4")
 	s.runs("d1", "d4")
 	s.runs("e1", "e1", "e4")
 	s.runs("f1", "f2", "f1", "f4")

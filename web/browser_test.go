@@ -26,6 +26,8 @@ func TestDashboardInABrowser(t *testing.T) {
 		{"a running job", testRunning},
 		{"below /monitoring", testBelowMonitoring},
 		{"schedules", testSchedules},
+		{"jobs of any id", testIDs},
+		{"numbers", testNumbers},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

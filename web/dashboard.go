@@ -3,8 +3,8 @@ package web
 import (
 	"net/http"
 	"sync"
-	"unicode/utf8"
 
+	"github.com/hibiken/asynq"
 	"github.com/hibiken/asynqmon"
 	"github.com/redis/go-redis/v9"
 )
@@ -46,15 +46,8 @@ func (d *Dashboard) open() {
 		PayloadFormatter: asynqmon.PayloadFormatterFunc(showText),
 		ResultFormatter:  asynqmon.ResultFormatterFunc(showText),
 	})
-	d.handler = guarded(d.Password, http.NewCrossOriginProtection().Handler(monitor))
-}
-
-// showText shows what is text as it is, also with several lines or none.
-func showText(kind string, data []byte) string {
-	if utf8.Valid(data) {
-		return string(data)
-	}
-	return asynqmon.DefaultPayloadFormatter(kind, data)
+	api := &dashboardAPI{asynqmon: monitor, inspector: asynq.NewInspectorFromRedisClient(d.Redis)}
+	d.handler = guarded(d.Password, http.NewCrossOriginProtection().Handler(api))
 }
 
 // connOpt lets Asynq use a client that exists already. It is never closed through it.

@@ -42,4 +42,26 @@
 // the absence of a proxy's headers. Pages of other sites can neither change anything
 // through the dashboard nor show it in a frame. Whether they are there at all is
 // up to the program; package cmd leaves them out in production without a password.
+//
+// # Names, numbers and times in the dashboard
+//
+// The dashboard's page puts ids and names into the paths of its requests. So that each
+// is one segment of a path and no other name, it gets them in a form of their own:
+// letters, digits, - . _ : and single spaces between words stay, any other byte, and a
+// dot in front, is ~ and two hexadecimal digits. The job "order#1" is order~231 there, and the schedule
+// "db/backup" db~2Fbackup, in paths, lists and the requests of scripts alike. The
+// search for an id takes this form. Ids, queues, groups and schedules of other asynq
+// clients are shown so too; a queue or a group of theirs that has a "/" in its name, or
+// any that is called "." or "..", is listed, but cannot be opened. What is in no such
+// form is refused, and nothing is changed.
+//
+// The page reads payloads and results that are JSON, to write them with indents.
+// It would round integers above 2^53 and long decimals, and lose 1e400 and -0: a text
+// with a number that it would not write as it is there is written by the server, and
+// ends in the line "// numbers as they are stored".
+//
+// A job that waits for those before it in its FIFO group is run at no time that is
+// known, which the list of the scheduled jobs shows as "-". The page of the schedules
+// has no sign for that: a schedule without a next tick, such as one that is paused or
+// "never", shows one in the year 9999, millions of days ahead, and its spec says why.
 package web
