@@ -23,7 +23,7 @@ const fifoSuffix = ".fifo"
 type Queue[T any] struct{ name string }
 
 // NewQueue returns the queue with the given name: 1 to 80 letters, digits and
-// the characters . _ -. A name ending in ".fifo" makes a FIFO queue. Another
+// the characters . _ -, but neither . nor .. alone. A name ending in ".fifo" makes a FIFO queue. Another
 // name panics, as a bad pattern does in regexp.MustCompile.
 func NewQueue[T any](name string) *Queue[T] {
 	if err := checkName(name); err != nil {
@@ -96,6 +96,8 @@ func checkName(name string) error {
 	switch {
 	case name == "" || name == fifoSuffix:
 		return fmt.Errorf("the queue's name %q is empty", name)
+	case name == "." || name == "..":
+		return fmt.Errorf("the queue's name %q means another thing in a path", name)
 	case len(name) > 80:
 		return fmt.Errorf("the queue's name %q is longer than 80 characters", name)
 	}
