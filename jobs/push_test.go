@@ -16,7 +16,7 @@ import (
 )
 
 func TestNewQueuePanicsForABadName(t *testing.T) {
-	for _, name := range []string{"", ".fifo", "a b", "a/b", "a:b", "{a}", "é", strings.Repeat("x", 81)} {
+	for _, name := range []string{"", ".fifo", ".", "..", "a b", "a/b", "a:b", "{a}", "é", strings.Repeat("x", 81)} {
 		func() {
 			defer func() {
 				if message := fmt.Sprint(recover()); !strings.Contains(message, "jobs.NewQueue: the queue's name") {

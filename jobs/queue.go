@@ -23,8 +23,8 @@ const fifoSuffix = ".fifo"
 type Queue[T any] struct{ name string }
 
 // NewQueue returns the queue with the given name: 1 to 80 letters, digits and
-// the characters . _ -, but neither . nor .. alone. A name ending in ".fifo" makes a FIFO queue. Another
-// name panics, as a bad pattern does in regexp.MustCompile.
+// the characters . _ -, but neither . nor .. alone. A name ending in ".fifo" makes
+// a FIFO queue. Another name panics, as a bad pattern does in regexp.MustCompile.
 func NewQueue[T any](name string) *Queue[T] {
 	if err := checkName(name); err != nil {
 		panic("jobs.NewQueue: " + err.Error())
