@@ -44,6 +44,7 @@ type fetcher struct {
 	listening atomic.Int64
 
 	unwritten outage // of the commits
+	unseen    outage // of the looks for cancelled jobs
 
 	idle    atomic.Bool // the line was empty, and no delayed job is known
 	failing int         // looks that got an error since one that went well
