@@ -66,7 +66,8 @@ type Server struct {
 	// Logger receives what goes wrong. Nil means slog.Default().
 	Logger *slog.Logger
 
-	stopping atomic.Bool
+	stopping   atomic.Bool
+	redisReady readiness
 }
 
 // Run serves requests until ctx is done and ShutdownDelay has passed, then takes no
