@@ -45,7 +45,7 @@ func (a App) schedules(ctx context.Context, args []string, stdout io.Writer) err
 			err = fmt.Errorf("%w; no process with the role scheduler has declared it yet", err)
 		}
 		if err == nil {
-			fmt.Fprintln(stdout, said)
+			fmt.Fprintln(stdout, printable(said))
 		}
 		return err
 	})
