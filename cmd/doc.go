@@ -35,7 +35,7 @@
 // Any number of processes may have a role, schedulers included. Every process may
 // push to all queues of the program and send to all of its users.
 //
-// Each process that listens also serves /healthz (it lives), /readyz (Redis answers)
+// Each process that listens also serves /healthz (it lives), /readyz (Redis takes writes)
 // and /metrics. A worker or a scheduler listens only when PORT is set, so that
 // several can be started by hand on one machine.
 //
@@ -68,8 +68,8 @@
 //
 // # Start and stop
 //
-// What is wrong with the program or its environment, and a Redis that does not answer,
-// is one line on standard error and exit status 1. Later, a process outlives an
+// What is wrong with the program or its environment, and a Redis that does not answer or
+// refuses what is needed, is one line on standard error and exit status 1. Later, a process outlives an
 // absence of Redis.
 //
 // SIGTERM and SIGINT stop it with status 0: no more ticks and jobs are taken, and,

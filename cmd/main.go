@@ -50,7 +50,7 @@ func (a App) main(args []string, getenv func(string) string, stdout, stderr io.W
 	}
 	if err != nil {
 		// Several parts may have failed; what a person or a log reads is one line.
-		fmt.Fprintf(stderr, "%s: %s\n", name, strings.ReplaceAll(err.Error(), "\n", "; "))
+		fmt.Fprintf(stderr, "%s: %s\n", name, printable(strings.ReplaceAll(err.Error(), "\n", "; ")))
 		return 1
 	}
 	return 0

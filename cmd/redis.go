@@ -4,21 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/queuerun/queuerun/jobs/embedded"
+	"github.com/queuerun/queuerun/jobs/guard"
+	"github.com/queuerun/queuerun/jobs/redisstep"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 // connectTimeout is how long Redis may take to answer at the start.
 const connectTimeout = 5 * time.Second
-
-// oldestRedis is the first major version that has all the commands used here.
-const oldestRedis = 7
 
 // store is the Redis of a program.
 type store struct {
@@ -28,7 +27,7 @@ type store struct {
 
 // openStore connects to the Redis at rawURL and checks that it can be used, or
 // starts an embedded one if rawURL is empty.
-func openStore(ctx context.Context, rawURL string) (*store, error) {
+func openStore(ctx context.Context, rawURL string, log *slog.Logger) (*store, error) {
 	s := &store{}
 	if rawURL == "" {
 		server, err := embedded.Start()
@@ -44,7 +43,7 @@ func openStore(ctx context.Context, rawURL string) (*store, error) {
 		return nil, err
 	}
 	s.client = redis.NewClient(options)
-	if err := s.check(ctx); err != nil {
+	if err := s.check(ctx, log); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -68,41 +67,18 @@ func (s *store) String() string {
 	return s.client.Options().Addr
 }
 
-// check asks Redis whether it is there, new enough, and may be written to by us.
-func (s *store) check(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
+// check asks Redis whether it is there, and tries what will be needed of it.
+func (s *store) check(ctx context.Context, log *slog.Logger) error {
 	addr := s.client.Options().Addr
-	if err := s.client.Ping(ctx).Err(); err != nil {
+	reaching, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	if err := s.client.Ping(reaching).Err(); err != nil && !redisstep.Answered(err) {
 		return fmt.Errorf("reach Redis at %s: %w", addr, err)
 	}
-	// The embedded Redis does not tell its version, and some providers forbid INFO.
-	info, err := s.client.Info(ctx, "server").Result()
-	if err != nil {
-		return nil
-	}
-	if version := redisVersion(info); version != "" && major(version) < oldestRedis {
-		return fmt.Errorf("use Redis at %s: it is version %s, and at least version %d is needed", addr, version, oldestRedis)
+	if err := redisstep.Check(ctx, s.client, guard.Logger(log)); err != nil {
+		return fmt.Errorf("use Redis at %s: %w", addr, err)
 	}
 	return nil
-}
-
-func redisVersion(info string) string {
-	for line := range strings.Lines(info) {
-		if version, ok := strings.CutPrefix(line, "redis_version:"); ok {
-			return strings.TrimSpace(version)
-		}
-	}
-	return ""
-}
-
-func major(version string) int {
-	first, _, _ := strings.Cut(version, ".")
-	n, err := strconv.Atoi(first)
-	if err != nil {
-		return oldestRedis // not a number: a development version
-	}
-	return n
 }
 
 // parseRedisURL reads a redis://, rediss:// or unix:// URL. Its errors do not show

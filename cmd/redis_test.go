@@ -1,11 +1,7 @@
 package cmd
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
-	"io"
-	"net"
 	"strings"
 	"testing"
 
@@ -34,7 +30,7 @@ func TestRedisURLs(t *testing.T) {
 
 func TestStoreIsUsable(t *testing.T) {
 	for name, url := range map[string]string{"embedded": "", "real": "redis://" + redistest.Real(t).Addr} {
-		s, err := openStore(t.Context(), url)
+		s, err := openStore(t.Context(), url, nil)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -49,78 +45,15 @@ func TestStoreIsUsable(t *testing.T) {
 	}
 }
 
-func TestOldRedisIsRefused(t *testing.T) {
-	for version, refused := range map[string]bool{"6.2.14": true, "7.0.15": false, "10.0.0": false, "unstable": false} {
-		s, err := openStore(t.Context(), "redis://"+pretendRedis(t, version))
-		if err == nil {
-			s.close()
-		}
-		if refused != (err != nil) || err != nil && !strings.Contains(err.Error(), "it is version "+version) {
-			t.Errorf("version %s: got %v", version, err)
-		}
+// Redis is what redisstep.Check finds it to be: the program names it, and what is
+// wrong with it.
+func TestWrongRedisIsRefused(t *testing.T) {
+	node := redistest.Real(t, redistest.Args("--cluster-enabled", "yes"))
+	s, err := openStore(t.Context(), "redis://"+node.Addr, nil)
+	if err == nil {
+		s.close()
 	}
-}
-
-// pretendRedis listens as a Redis that knows nothing but its version.
-func pretendRedis(t *testing.T, version string) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	if err == nil || !strings.Contains(err.Error(), "use Redis at "+node.Addr+": it is a node of a Redis Cluster") {
+		t.Errorf("got %v", err)
 	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			answer(conn, "# Server\r\nredis_version:"+version+"\r\n")
-		}
-	}()
-	t.Cleanup(func() {
-		listener.Close()
-		<-ended
-	})
-	return listener.Addr().String()
-}
-
-// answer reads commands and answers PING and INFO.
-func answer(conn net.Conn, info string) {
-	defer conn.Close()
-	in := bufio.NewReader(conn)
-	for {
-		words, err := command(in)
-		switch {
-		case err != nil:
-			return
-		case words[0] == "ping":
-			io.WriteString(conn, "+PONG\r\n")
-		case words[0] == "info":
-			fmt.Fprintf(conn, "$%d\r\n%s\r\n", len(info), info)
-		default:
-			io.WriteString(conn, "-ERR unknown command\r\n")
-		}
-	}
-}
-
-func command(in *bufio.Reader) ([]string, error) {
-	var n int
-	if _, err := fmt.Fscanf(in, "*%d\r\n", &n); err != nil || n == 0 {
-		return nil, errors.New("not a command")
-	}
-	words := make([]string, n)
-	for i := range words {
-		var size int
-		if _, err := fmt.Fscanf(in, "$%d\r\n", &size); err != nil {
-			return nil, err
-		}
-		word := make([]byte, size+2)
-		if _, err := io.ReadFull(in, word); err != nil {
-			return nil, err
-		}
-		words[i] = strings.ToLower(string(word[:size]))
-	}
-	return words, nil
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/queuerun/queuerun/jobs"
+	"github.com/queuerun/queuerun/jobs/redisstep"
 	"github.com/queuerun/queuerun/scheduler"
 	"github.com/queuerun/queuerun/socket"
 	"github.com/queuerun/queuerun/web"
@@ -45,7 +46,7 @@ func (a App) Run(ctx context.Context, names ...string) error {
 	if err != nil {
 		return err
 	}
-	store, err := openStore(ctx, a.RedisURL)
+	store, err := openStore(ctx, a.RedisURL, a.Logger)
 	if ctx.Err() != nil && err != nil {
 		return nil // stopped before it was running
 	}
@@ -89,6 +90,7 @@ func (p *process) run(ctx context.Context) error {
 	p.announce()
 	parts := p.parts()
 	ctx = context.WithValue(ctx, redisKey{}, redis.UniversalClient(p.store.client))
+	ctx = redisstep.Checked(ctx, p.store.client) // by openStore
 	err := parts.run(p.jobs.Context(p.sender.Context(ctx)))
 	if err == nil {
 		p.app.logger().Info("queuerun stopped")

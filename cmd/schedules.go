@@ -45,7 +45,7 @@ func (a App) schedules(ctx context.Context, args []string, stdout io.Writer) err
 			err = fmt.Errorf("%w; no process with the role scheduler has declared it yet", err)
 		}
 		if err == nil {
-			fmt.Fprintln(stdout, said)
+			fmt.Fprintln(stdout, printable(said))
 		}
 		return err
 	})
@@ -110,7 +110,7 @@ func (a App) printSchedules(ctx context.Context, stdout io.Writer) error {
 
 // withClient calls do with a context that pushes jobs of the program.
 func (a App) withClient(ctx context.Context, do func(ctx context.Context) error) error {
-	store, err := openStore(ctx, a.RedisURL)
+	store, err := openStore(ctx, a.RedisURL, a.Logger)
 	if err != nil {
 		return err
 	}

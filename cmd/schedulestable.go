@@ -30,7 +30,7 @@ func writeSchedules(w io.Writer, list []scheduler.Status, now time.Time) {
 			cells[7] = "since " + dateAndTime(s.Paused.In(now.Location()))
 		}
 		for i, cell := range cells {
-			if cell == "" {
+			if cells[i] = printable(cell); cell == "" {
 				cells[i] = "-"
 			}
 		}

@@ -53,3 +53,33 @@ func TestJobsAreRunForAUserWithoutChannels(t *testing.T) {
 	}
 	runs.waitFor(t, 9, "all to run")
 }
+
+// Nor is a worker told that a job is cancelled, so it looks.
+func TestARunningJobIsCancelledForAUserWithoutChannels(t *testing.T) {
+	rdb := redistest.Real(t).Client(t)
+	if err := rdb.Do(t.Context(), "ACL", "SETUSER", "default", "resetchannels").Err(); err != nil {
+		t.Fatal(err)
+	}
+	queue := jobs.NewQueue[int]("q")
+	started, causes := journal[int]{}, journal[error]{}
+	handler := queue.Handle(func(ctx context.Context, n int) error {
+		started.add(n)
+		<-ctx.Done()
+		causes.add(context.Cause(ctx))
+		return ctx.Err()
+	})
+	ctx := clientContext(rdb, handler)
+	startWorker(t, rdb, handler)
+	id := must(t)(queue.Push(ctx, 1))
+	started.waitFor(t, 1, "the job to run")
+	client, err := jobs.ClientFrom(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Cancel(ctx, "q", id); err != nil {
+		t.Errorf("cancel: %v", err)
+	}
+	if cause := causes.waitFor(t, 1, "it to be cancelled")[0]; !errors.Is(cause, jobs.ErrCancelled) {
+		t.Errorf("its cause is %v", cause)
+	}
+}

@@ -106,6 +106,14 @@
 // then works all of it off. Redis must not be configured to evict keys that have
 // no expiry (maxmemory-policy allkeys-…): it would take jobs.
 //
+// # A Redis that is not as expected
+//
+// Whatever runs tries at the start what it needs: Redis 7.0 or later, that is no
+// replica and no node of a cluster, and takes scripts that write. What may pass is
+// waited for, up to five seconds; else the error says what Redis refuses and what to
+// do. A full Redis, and a user of Redis who may not use the channels, which are
+// "queuerun:wake:…" and "asynq:cancel", are one warning.
+//
 // # What a step costs
 //
 // Redis does one thing at a time, so no step takes longer when lines or groups are
@@ -140,7 +148,8 @@
 // within about five seconds, elsewhere within one; but among jobs pushed with
 // [Serial] within five seconds for every 500 keys. A user of Redis who may
 // not use channels (as ACL SETUSER makes them) can do everything, but nobody is
-// woken: jobs are found by looking, once a second. A Push whose context or
+// woken: jobs and cancels are found by looking, once a second, and a cancel in the
+// dashboard is not heard. A Push whose context or
 // connection ended may have stored its job all the same. Jobs of one queue may
 // be started by a worker in another order than they were pushed, unless it is a
 // FIFO queue.
@@ -176,5 +185,6 @@
 // length of its delay in ms), progress, waited and cancelled. "queuerun:{workers}:live"
 // has the workers' leases for each of their queues, ":dead:<queue>" those that are over, and "queuerun:queues" is the set of queues
 // that any worker has handled; with a prefix, these and the queues' names
-// contain it.
+// contain it. "queuerun:check:a" and ":b" are what the tries at the start and /readyz
+// write, for a minute, whatever the prefix.
 package jobs

@@ -43,7 +43,7 @@ type fetcher struct {
 	// in Unix ns.
 	listening atomic.Int64
 
-	looking, writing redisstep.Outage // for jobs, and outcomes
+	looking, writing, cancelling redisstep.Outage // for jobs, outcomes, and what was cancelled
 
 	idle    atomic.Bool // the line was empty, and no delayed job is known
 	failing int         // looks that got an error since one that went well
@@ -59,6 +59,7 @@ func newFetcher(r *workerRun, h Handler, name string) *fetcher {
 	}
 	f.looking = redisstep.Outage{Log: f.log, What: "looking for jobs"}
 	f.writing = redisstep.Outage{Log: f.log, What: "writing the outcomes of jobs"}
+	f.cancelling = redisstep.Outage{Log: f.log, What: "looking for cancelled jobs"}
 	for range h.concurrency {
 		f.slots <- struct{}{}
 	}

@@ -3,10 +3,13 @@ package jobs
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/queuerun/queuerun/jobs/redisstep"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -34,9 +37,15 @@ func (w *wakeups) run(ctx context.Context) {
 	if len(w.fetchers) == 0 {
 		return
 	}
-	channels := []string{asynqCancels}
-	for channel := range w.fetchers {
-		channels = append(channels, channel)
+	var deaf sync.WaitGroup
+	defer deaf.Wait()
+	channels := slices.Collect(maps.Keys(w.fetchers))
+	if w.refused(ctx, channels[0]) {
+		deaf.Go(func() { w.lookForCancels(ctx) })
+	}
+	// Redis takes all of them or none.
+	if !w.refused(ctx, asynqCancels) {
+		channels = append(channels, asynqCancels)
 	}
 	pubsub := w.rdb.Subscribe(ctx, channels...)
 	messages := pubsub.ChannelWithSubscriptions(redis.WithChannelSize(1000))
@@ -59,6 +68,22 @@ func (w *wakeups) run(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// refused reports whether the user of Redis may not listen to a channel. It was
+// said at the start what is lost.
+func (w *wakeups) refused(ctx context.Context, channel string) bool {
+	return redis.IsPermissionError(redisstep.Listen(ctx, w.rdb, channel))
+}
+
+// lookForCancels finds out by looking which of the running jobs are cancelled,
+// until ctx ends.
+func (w *wakeups) lookForCancels(ctx context.Context) {
+	every(ctx, idleCheck, func() {
+		for _, f := range w.fetchers {
+			f.cancelMarked(ctx)
+		}
+	})
 }
 
 func (w *wakeups) heard(channel, payload string) {
@@ -96,12 +121,15 @@ func (w *wakeups) nowListening(ctx context.Context, channel string) {
 func (f *fetcher) cancelMarked(ctx context.Context) {
 	for _, run := range f.runs.all() {
 		cancelled, err := f.run.rdb.HExists(ctx, taskKey(f.name, run.jobID), "cancelled").Result()
-		if err != nil && ctx.Err() == nil {
-			f.log.Warn("could not look for cancelled jobs", "error", err)
+		if err != nil {
+			if ctx.Err() == nil {
+				f.cancelling.Note(err)
+			}
 			return
 		}
 		if cancelled {
 			run.cancel(ErrCancelled)
 		}
 	}
+	f.cancelling.Note(nil)
 }

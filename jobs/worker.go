@@ -8,6 +8,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/queuerun/queuerun/jobs/guard"
+	"github.com/queuerun/queuerun/jobs/redisstep"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -50,7 +52,8 @@ type Worker struct {
 //
 // Handlers get the values of ctx but not its cancellation, and a client unless
 // ctx carries one. Run returns nil after a clean stop. It returns an error at
-// once when a field is wrong or Redis does not answer at the start, and after
+// once when a field is wrong or Redis does not answer at the start, or refuses
+// what is needed (see the package's A Redis that is not as expected), and after
 // the stop when handlers did not return in time; their jobs are run again when
 // their leases have expired. While Redis is away later on it keeps trying.
 func (w *Worker) Run(ctx context.Context) error {
@@ -104,6 +107,9 @@ func (w *Worker) check(ctx context.Context) error {
 	}
 	if err := checkHandlers(w.Handlers); err != nil {
 		return err
+	}
+	if err := redisstep.Check(ctx, w.Redis, guard.Logger(w.Logger)); err != nil {
+		return fmt.Errorf("use Redis: %w", err)
 	}
 	return recordQueues(ctx, w.Redis, w.Prefix, w.Handlers)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/queuerun/queuerun/jobs/guard"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -53,10 +54,7 @@ func newWorkerRun(ctx context.Context, w *Worker, handlers []Handler) *workerRun
 	r := &workerRun{
 		id: rand.Text(), rdb: w.Redis, prefix: w.Prefix, handlers: handlers, drain: w.drain(), onUpdate: w.OnUpdate,
 	}
-	if r.log = slog.Default(); w.Logger != nil {
-		r.log = w.Logger
-	}
-	r.log = newSafeLog(r.log)
+	r.log = guard.Logger(w.Logger)
 	r.phase.stopping = ctx
 	r.phase.cancelled, r.phase.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	r.phase.over, r.phase.end = context.WithCancel(context.WithoutCancel(ctx))

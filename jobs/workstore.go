@@ -49,6 +49,20 @@ func (s *workStore) ZAddXX(ctx context.Context, key string, members ...redis.Z) 
 	return cmd
 }
 
+// Subscribe is how asynq listens for jobs that are cancelled in the dashboard, as
+// wakeups does. Asynq gets a subscription to nothing instead: were it refused to a
+// user of Redis who may not use channels, asynq would ask again every five seconds,
+// and leave a connection open each time. The reply to a PING is as good to it as
+// that to a SUBSCRIBE.
+func (s *workStore) Subscribe(ctx context.Context, channels ...string) *redis.PubSub {
+	silent := s.UniversalClient.Subscribe(ctx)
+	if err := silent.Ping(ctx); err != nil {
+		_ = silent.Close()
+		return s.UniversalClient.Subscribe(ctx, channels...) // Redis is away: asynq tries again.
+	}
+	return silent
+}
+
 // dequeue gives asynq the next task. It asks queue by queue and takes whichever
 // comes.
 func (s *workStore) dequeue(ctx context.Context) *redis.Cmd {

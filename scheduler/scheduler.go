@@ -2,10 +2,12 @@ package scheduler
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/queuerun/queuerun/jobs"
+	"github.com/queuerun/queuerun/jobs/guard"
 	"github.com/queuerun/queuerun/jobs/redisstep"
 	"github.com/redis/go-redis/v9"
 )
@@ -42,10 +44,17 @@ type Scheduler struct {
 
 // Run pushes ticks until ctx is done, then returns nil. Which ticks of the time
 // before are run says CatchUp. It returns an error at once when something is wrong
-// with the schedules. While Redis is away it keeps trying.
+// with the schedules, and when Redis does not answer at the start or refuses what is
+// needed. While Redis is away later on it keeps trying.
 func (s *Scheduler) Run(ctx context.Context) error {
 	if err := Check(s.Schedules); err != nil {
 		return err
+	}
+	if err := redisstep.Check(ctx, s.Redis, guard.Logger(s.Logger)); err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped before it had begun
+		}
+		return fmt.Errorf("start scheduler: use Redis: %w", err)
 	}
 	r := newRounds(s)
 	defer r.presence.leave(ctx)

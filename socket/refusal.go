@@ -11,6 +11,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// Refuses tells whether an error of Authenticate or OnConnect is a verdict about the
+// client, and not one that its handler could not decide, as when a database is away.
+// Handlers.Authenticate describes which. Package web goes by it as well.
+func Refuses(err error) bool { return refuses(err) }
+
 // refuses tells whether an error of Authenticate or OnConnect is a verdict about the
 // client, who would get the same one again. It is none when the handler did not get
 // so far as to decide, which Handlers.Authenticate describes: who comes back later

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/queuerun/queuerun/jobs"
+	"github.com/queuerun/queuerun/jobs/guard"
+	"github.com/queuerun/queuerun/jobs/redisstep"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -136,7 +138,7 @@ type Server struct {
 // handlers that are running, and returns nil. Users whom it sent away have
 // OfflineAfter to connect to another server; those who do not are taken out of
 // presence by a Reaper. It returns an error when Redis cannot be reached at the
-// start; later it goes on trying. A field that cannot be meant is an error that names
+// start, or refuses what is needed; later it goes on trying. A field that cannot be meant is an error that names
 // it.
 //
 // The values of ctx, though not its cancellation, are in the context of every
@@ -150,7 +152,11 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	defer s.running.Store(false)
 	h := newHub(ctx, s)
-	if err := h.begin(ctx, false); err != nil {
+	err := redisstep.Check(ctx, s.Redis, guard.Logger(s.Logger), redisstep.BlockingRead)
+	if err == nil {
+		err = h.begin(ctx, false)
+	}
+	if err != nil {
 		if ctx.Err() != nil {
 			return nil // stopped before it served anybody
 		}

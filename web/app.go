@@ -3,9 +3,12 @@ package web
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/http"
+	"unicode/utf8"
 
 	"github.com/queuerun/queuerun/jobs"
+	"github.com/queuerun/queuerun/jobs/guard"
 	"github.com/queuerun/queuerun/socket"
 )
 
@@ -28,6 +31,10 @@ func (s *Server) app() http.Handler {
 				return
 			}
 			if user != nil {
+				if len(user.ID) > socket.MaxUserID || !utf8.ValidString(user.ID) {
+					s.refuse(w, r, fmt.Errorf("%w: Authenticate returned %d bytes that begin with %.40q", socket.ErrUserID, len(user.ID), user.ID))
+					return
+				}
 				ctx = jobs.WithUserID(ctx, user.ID)
 			}
 		}
@@ -41,17 +48,32 @@ func (s *Server) app() http.Handler {
 
 // refuse answers a request that Authenticate returned an error for. Only the reason
 // of a *socket.Rejection was written for the client to see; other errors may tell
-// about the inside of the program, so they go to the log.
+// about the inside of the program, so they go to the log. One that is no verdict
+// about the client, as that a database is away, is answered with 503.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	status, reason := http.StatusUnauthorized, "unauthorized"
-	var rejection *socket.Rejection
-	if errors.As(err, &rejection) {
+	broken := guard.Call(func() {
+		var rejection *socket.Rejection
+		if !errors.As(err, &rejection) {
+			if !socket.Refuses(err) {
+				status, reason = http.StatusServiceUnavailable, "not available, try again"
+			}
+			return
+		}
 		reason = rejection.Reason
 		if rejection.Status >= 400 && rejection.Status <= 599 {
 			status = rejection.Status
 		}
-	} else {
-		s.logger().Warn("authenticate request", "method", r.Method, "path", r.URL.Path, "error", err)
+	})
+	switch {
+	case broken != nil:
+		status, reason = http.StatusInternalServerError, "internal server error"
+		s.logger().Error("read an error of Authenticate", "method", r.Method, "path", r.URL.Path, "error", broken)
+	case reason == "unauthorized" || status == http.StatusServiceUnavailable:
+		s.logger().Warn("authenticate request", "method", r.Method, "path", r.URL.Path, "error", guard.Text(err))
+	}
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
 	}
 	writeError(w, status, reason)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -66,14 +67,39 @@ func TestAuthenticateRefuses(t *testing.T) {
 		{socket.Reject(403, "no longer a member"), 403, `{"error":"no longer a member"}`},
 		{fmt.Errorf("check token: %w", socket.Reject(401, "token expired")), 401, `{"error":"token expired"}`},
 		{&socket.Rejection{Status: 7, Reason: "odd"}, 401, `{"error":"odd"}`},
+		{fmt.Errorf("look up the session: %w", &net.OpError{Op: "dial", Err: errors.New("connection refused")}), 503, `{"error":"not available, try again"}`},
+		{context.DeadlineExceeded, 503, `{"error":"not available, try again"}`},
+		{(*unreadable)(nil), 401, `{"error":"unauthorized"}`},
+		{(*socket.Rejection)(nil), 500, `{"error":"internal server error"}`},
 	} {
 		err = test.err
 		got := s.get("/")
 		if got.status != test.status || got.body != test.body {
-			t.Errorf("%v: got %d %s, want %d %s", test.err, got.status, got.body, test.status, test.body)
+			t.Errorf("%T: got %d %s, want %d %s", test.err, got.status, got.body, test.status, test.body)
 		}
 		if err != nil && got.header.Get("Content-Type") != "application/json" {
 			t.Errorf("%v: content type %q", test.err, got.header.Get("Content-Type"))
+		}
+	}
+}
+
+// unreadable is an error whose text cannot be had of a nil one.
+type unreadable struct{ text string }
+
+func (u *unreadable) Error() string { return u.text }
+
+func TestAUserIDThatIsTooLongIsRefused(t *testing.T) {
+	for id, want := range map[string]int{
+		strings.Repeat("u", socket.MaxUserID):   200,
+		strings.Repeat("u", socket.MaxUserID+1): 401,
+		"\xff":                                  401,
+	} {
+		s := start(t, t.Context(), &web.Server{
+			Authenticate: func(*http.Request) (*socket.User, error) { return &socket.User{ID: id}, nil },
+			App:          http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "let in") }),
+		})
+		if got := s.get("/"); got.status != want {
+			t.Errorf("%d bytes: got %+v", len(id), got)
 		}
 	}
 }

@@ -8,8 +8,8 @@
 //	/monitoring    the dashboard, and all below it
 //	/metrics       metrics for Prometheus
 //	/healthz       200 while the process lives
-//	/readyz        200 while Redis answers within a second and nothing is stopping,
-//	               else 503
+//	/readyz        200 while Redis takes a write within a second and nothing is
+//	               stopping, else 503; Redis is asked once a second at most
 //
 // Paths are compared as they are, and never redirected.
 //

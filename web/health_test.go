@@ -36,12 +36,18 @@ func TestNotReadyWhileRedisIsAway(t *testing.T) {
 	s := start(t, t.Context(), &web.Server{Redis: rdb})
 	away := func(how string) {
 		t.Helper()
-		began := time.Now()
-		got := s.get("/readyz")
-		if got.status != 503 || !strings.HasPrefix(got.body, `{"error":"Redis does not answer: `) {
+		var got answer
+		var took time.Duration
+		redistest.Eventually(t, 10*time.Second, "/readyz to be 503", func() bool { // An answer holds for a second.
+			began := time.Now()
+			got = s.get("/readyz")
+			took = time.Since(began)
+			return got.status == 503
+		})
+		if !strings.HasPrefix(got.body, `{"error":"Redis does not answer: `) {
 			t.Errorf("%s: got %+v", how, got)
 		}
-		if took := time.Since(began); took > 3*time.Second {
+		if took > 3*time.Second {
 			t.Errorf("%s: the answer took %v", how, took)
 		}
 		if got := s.get("/healthz"); got.status != 200 {
@@ -107,4 +113,23 @@ func TestNotReadyForAMomentBeforeItStops(t *testing.T) {
 			t.Errorf("it stopped after %v", took)
 		}
 	})
+}
+
+// A Redis that refuses writes is an outage, whyever it does.
+func TestNotReadyWhileRedisTakesNoWrites(t *testing.T) {
+	rdb := redistest.Real(t).Client(t)
+	s := start(t, t.Context(), &web.Server{Redis: rdb})
+	for setting, want := range map[string]string{"maxmemory": "the memory of Redis is full", "min-replicas-to-write": "NOREPLICAS"} {
+		if err := rdb.ConfigSet(t.Context(), setting, "1").Err(); err != nil {
+			t.Fatal(err)
+		}
+		redistest.Eventually(t, 10*time.Second, "/readyz to be 503 for "+setting, func() bool {
+			got := s.get("/readyz")
+			return got.status == 503 && strings.Contains(got.body, "Redis takes no writes: ") && strings.Contains(got.body, want)
+		})
+		if err := rdb.ConfigSet(t.Context(), setting, "0").Err(); err != nil {
+			t.Fatal(err)
+		}
+		redistest.Eventually(t, 10*time.Second, "/readyz to be 200 again", func() bool { return s.get("/readyz").status == 200 })
+	}
 }

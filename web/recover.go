@@ -6,6 +6,9 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"strconv"
+
+	"github.com/queuerun/queuerun/jobs/guard"
 )
 
 // recovered answers with status 500 when h panics, and writes the panic to the log.
@@ -14,23 +17,44 @@ import (
 func (s *Server) recovered(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		tracked := &trackedWriter{ResponseWriter: w}
+		returned := false
 		defer func() {
 			v := recover()
-			if v == nil {
+			switch {
+			case returned:
+				return
+			case v == http.ErrAbortHandler:
+				panic(v)
+			case v == nil: // runtime.Goexit, after which net/http closes the connection
+				s.logger().Error("a handler ended its goroutine with runtime.Goexit", "method", r.Method, "path", r.URL.Path)
+				if !tracked.started {
+					answerLast(w)
+				}
 				return
 			}
-			if v == http.ErrAbortHandler {
-				panic(v)
-			}
 			s.logger().Error("panic while serving a request", "method", r.Method, "path", r.URL.Path,
-				"panic", v, "stack", string(debug.Stack()))
+				"panic", guard.Text(v), "stack", string(debug.Stack()))
 			if tracked.started {
 				panic(http.ErrAbortHandler)
 			}
 			writeError(w, http.StatusInternalServerError, "internal server error")
 		}()
 		h.ServeHTTP(tracked, r)
+		returned = true
 	})
+}
+
+// answerLast answers with status 500 in a goroutine that ends: nobody but us sends
+// what was written.
+func answerLast(w http.ResponseWriter) {
+	const body = `{"error":"internal server error"}` + "\n"
+	w.Header().Set("Connection", "close")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusInternalServerError)
+	_, _ = io.WriteString(w, body) // The client may have gone.
+	_ = http.NewResponseController(w).Flush()
 }
 
 // trackedWriter knows whether an answer has begun. It passes on what the server's

@@ -3,11 +3,13 @@ package web_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -47,6 +49,39 @@ func TestPanicIsAnAnswerAndALogLine(t *testing.T) {
 	for _, want := range []string{"out of cheese", "path=/mill", "recover_test.go"} {
 		if !strings.Contains(logged.String(), want) {
 			t.Errorf("the log lacks %q: %s", want, logged.String())
+		}
+	}
+}
+
+func TestAHandlerThatEndsItsGoroutineIsAnAnswerAndALogLine(t *testing.T) {
+	var logged log
+	s := start(t, t.Context(), &web.Server{Logger: logged.logger(), App: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		runtime.Goexit()
+	})})
+	got := s.get("/mill")
+	if got.status != 500 || got.body != `{"error":"internal server error"}` {
+		t.Errorf("got %+v", got)
+	}
+	if !strings.Contains(logged.String(), "runtime.Goexit") || !strings.Contains(logged.String(), "path=/mill") {
+		t.Errorf("log: %s", logged.String())
+	}
+}
+
+// brokenLog is a slog handler that does not work.
+type brokenLog struct{ slog.Handler }
+
+func (brokenLog) Enabled(context.Context, slog.Level) bool  { return true }
+func (brokenLog) Handle(context.Context, slog.Record) error { panic("out of paper") }
+
+// The log line of a request that is cut is written by net/http, outside of any
+// recover.
+func TestALoggerThatPanicsTakesNothingWithIt(t *testing.T) {
+	s := start(t, t.Context(), &web.Server{Logger: slog.New(brokenLog{slog.DiscardHandler}), App: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		panic("out of cheese")
+	})})
+	for range 2 {
+		if got := s.get("/mill"); got.status != 500 {
+			t.Errorf("got %+v", got)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/queuerun/queuerun/jobs/guard"
 	"github.com/queuerun/queuerun/socket"
 	"github.com/redis/go-redis/v9"
 )
@@ -66,7 +67,8 @@ type Server struct {
 	// Logger receives what goes wrong. Nil means slog.Default().
 	Logger *slog.Logger
 
-	stopping atomic.Bool
+	stopping   atomic.Bool
+	redisReady readiness
 }
 
 // Run serves requests until ctx is done and ShutdownDelay has passed, then takes no
@@ -124,9 +126,4 @@ func (s *Server) shutdown(server *http.Server) {
 	}
 }
 
-func (s *Server) logger() *slog.Logger {
-	if s.Logger == nil {
-		return slog.Default()
-	}
-	return s.Logger
-}
+func (s *Server) logger() *slog.Logger { return guard.Logger(s.Logger) }

@@ -42,6 +42,11 @@ func AppendFsync(when string) Option {
 	return func(s *Server) { s.args = append(s.args, "--appendfsync", when) }
 }
 
+// Args are further arguments of redis-server, such as "--cluster-enabled", "yes".
+func Args(args ...string) Option {
+	return func(s *Server) { s.args = append(s.args, args...) }
+}
+
 // Real starts a redis-server for the test. Without one on the PATH the test is
 // skipped, or fails when REQUIRE_REAL=1 is set.
 func Real(t testing.TB, options ...Option) *Server {

@@ -1,31 +1,36 @@
-package jobs
+package guard
 
 import (
 	"context"
 	"log/slog"
 	"os"
-
-	"github.com/queuerun/queuerun/jobs/guard"
 )
 
-// safeLog is the program's slog handler for the goroutines of a worker: one that
-// panics, or ends the goroutine that logs, loses no job and ends no worker. What
-// it did not take is written to stderr.
-type safeLog struct{ given, fallback slog.Handler }
-
-func newSafeLog(log *slog.Logger) *slog.Logger {
-	return slog.New(safeLog{log.Handler(), slog.NewTextHandler(os.Stderr, nil)})
+// Logger returns the logger with its handler guarded: one that panics, or ends the
+// goroutine that logs, takes nothing with it, neither a job nor the process. What it
+// did not take is written to stderr. Nil means slog.Default().
+func Logger(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		log = slog.Default()
+	}
+	given := log.Handler()
+	if _, guarded := given.(safeLog); guarded {
+		return log
+	}
+	return slog.New(safeLog{given, slog.NewTextHandler(os.Stderr, nil)})
 }
 
+type safeLog struct{ given, fallback slog.Handler }
+
 func (l safeLog) Enabled(ctx context.Context, level slog.Level) (enabled bool) {
-	if err := guard.Recover(func() { enabled = l.given.Enabled(ctx, level) }); err != nil {
+	if err := Recover(func() { enabled = l.given.Enabled(ctx, level) }); err != nil {
 		return true
 	}
 	return enabled
 }
 
 func (l safeLog) Handle(ctx context.Context, record slog.Record) (err error) {
-	broken := guard.Call(func() { err = l.given.Handle(ctx, record) })
+	broken := Call(func() { err = l.given.Handle(ctx, record) })
 	if broken == nil || !l.fallback.Enabled(ctx, record.Level) {
 		return err
 	}
@@ -44,7 +49,7 @@ func (l safeLog) WithGroup(name string) slog.Handler {
 
 func (l safeLog) with(more func(slog.Handler) slog.Handler) slog.Handler {
 	var given slog.Handler
-	if err := guard.Call(func() { given = more(l.given) }); err != nil || given == nil {
+	if err := Call(func() { given = more(l.given) }); err != nil || given == nil {
 		given = l.given
 	}
 	return safeLog{given, more(l.fallback)}
