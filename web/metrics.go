@@ -2,7 +2,9 @@ package web
 
 import (
 	"net/http"
+	"strconv"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/hibiken/asynq"
 	"github.com/prometheus/client_golang/prometheus"
@@ -82,9 +84,19 @@ func (c queueCollector) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
+// labelOf is the name of a queue as a label, which has to be UTF-8. Those of other
+// writers to the same Redis need not be.
+func labelOf(queue string) string {
+	if utf8.ValidString(queue) {
+		return queue
+	}
+	return strconv.Quote(queue)
+}
+
 func collect(metrics chan<- prometheus.Metric, info *asynq.QueueInfo) {
+	queue := labelOf(info.Queue)
 	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
-		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, append([]string{info.Queue}, labels...)...)
+		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, append([]string{queue}, labels...)...)
 	}
 	gauge(queueJobs, float64(info.Pending), "pending")
 	gauge(queueJobs, float64(info.Active), "active")
@@ -94,7 +106,7 @@ func collect(metrics chan<- prometheus.Metric, info *asynq.QueueInfo) {
 	gauge(queueJobs, float64(info.Completed), "completed")
 	gauge(queueLatency, info.Latency.Seconds())
 	counter := func(desc *prometheus.Desc, value int) {
-		metrics <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), info.Queue)
+		metrics <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(value), queue)
 	}
 	counter(queueProcessed, info.ProcessedTotal)
 	counter(queueFailed, info.FailedTotal)

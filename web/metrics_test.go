@@ -52,3 +52,25 @@ func TestMetricsAreGuardedLikeTheDashboard(t *testing.T) {
 		t.Errorf("with the password: got %d", got.status)
 	}
 }
+
+// Whoever writes to the same Redis may have queues whose names are no labels. They are
+// told as well, and apart, and take nothing else with them.
+func TestMetricsOfQueuesWithAnyName(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		enqueue(t, rdb, "orders")
+		if err := rdb.SAdd(t.Context(), "asynq:queues", "bad\xffname", "bad\xfename").Err(); err != nil {
+			t.Fatal(err)
+		}
+		s := start(t, t.Context(), &web.Server{Redis: rdb, Metrics: &web.Metrics{Redis: rdb}})
+		got := s.get("/metrics")
+		for _, want := range []string{
+			`queuerun_queue_jobs{queue="orders",state="pending"} 1`,
+			`queuerun_queue_jobs{queue="\"bad\\xffname\"",state="pending"} 0`,
+			`queuerun_queue_jobs{queue="\"bad\\xfename\"",state="pending"} 0`,
+		} {
+			if !strings.Contains(got.body, want) {
+				t.Errorf("the metrics lack %s:\n%d %s", want, got.status, got.body)
+			}
+		}
+	})
+}
