@@ -122,10 +122,12 @@
 // job near both ends of the line only; elsewhere its id stays there, and in the
 // dashboard's count, until it is passed over. Groups are swept by one of the workers, 500
 // every five seconds, and all of them when first jobs are missing in a FIFO
-// queue. What grows is this: the end of a job and a recovery with the number of the
+// queue. What grows is this: the end of a job and its recovery with the number of the
 // queue's jobs that run at the time, about a tenth of a millisecond for the end of the
-// oldest of 10,000; and the dashboard's own steps (run all, delete all) with the
-// number of jobs they are for, during which Redis stands still.
+// oldest of 10,000 (what dies with very many jobs is recovered bit by bit, so that
+// leases are renewed meanwhile); a push with the [ID] of a job that was cancelled deep in
+// a long line, with that line; and the dashboard's own steps (run all, delete all)
+// with the number of jobs they are for, during which Redis stands still.
 //
 // # What is not promised
 //
@@ -135,7 +137,8 @@
 // the first worker was not dead: its outcome is dropped, but not what it did.
 // Handlers that must not do a thing twice have to notice by themselves; [Job]
 // has an id for that. For the same reason a group may see a job begin again
-// while a worker that was taken for dead still runs it, but never a later one.
+// while a worker that was taken for dead still runs it, but no later one before it
+// has ended.
 //
 // What Redis itself forgets is forgotten. With appendfsync everysec a crash of
 // its machine can take the last second or two: jobs pushed in it are lost

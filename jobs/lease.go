@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,6 +65,12 @@ func (l *lease) worker() string {
 
 // take begins a new lease.
 func (l *lease) take(ctx context.Context) error {
+	l.mu.Lock()
+	ended := l.ended
+	l.mu.Unlock()
+	if ended {
+		return nil
+	}
 	id := rand.Text()
 	if _, err := l.beatOnce(ctx, id, "register"); err != nil {
 		return err
@@ -120,13 +127,21 @@ func (l *lease) beat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return l.buryAll(ctx, buried)
+}
+
+// buryAll puts the jobs of the dead back in line, as far as there is time before
+// the next beat. The order is any, so that one queue that cannot be recovered
+// keeps no other back.
+func (l *lease) buryAll(ctx context.Context, all []dead) error {
+	until := time.Now().Add(beatEvery)
+	mathrand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	var errs []error
-	for _, d := range buried {
-		err := l.bury(ctx, d)
-		errs = append(errs, err)
-		if err != nil && !redisstep.Answered(err) {
-			break // Redis is away, and the next beat must not wait.
+	for _, d := range all {
+		if time.Now().After(until) {
+			break
 		}
+		errs = append(errs, l.bury(ctx, d, until))
 	}
 	return errors.Join(errs...)
 }
@@ -191,18 +206,21 @@ func readDead(words []any) []dead {
 }
 
 // bury puts the jobs of a dead worker in one of this worker's queues back in
-// line.
-func (l *lease) bury(ctx context.Context, d dead) error {
+// line. If there is no time for all of them, the worker is still among the dead.
+func (l *lease) bury(ctx context.Context, d dead, until time.Time) error {
 	if !l.mayBury(d.worker) {
 		return nil
 	}
-	back, givenUp, err := l.recover(ctx, d)
+	back, givenUp, err := l.recover(ctx, d, until)
 	if back > 0 || len(givenUp) > 0 {
 		l.log.Warn("recovered the jobs of a worker that died", "queue", d.queue, "worker", d.worker,
 			"jobs", back, "given up", len(givenUp))
 	}
 	if len(givenUp) > 0 {
 		l.gaveUp(d.queue, givenUp)
+	}
+	if err == errLate {
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("recover the jobs of worker %q in queue %q: %w", d.worker, d.queue, err)
@@ -213,13 +231,17 @@ func (l *lease) bury(ctx context.Context, d dead) error {
 	return nil
 }
 
+// errLate: the lease is to be renewed before more is done.
+var errLate = errors.New("there was no time for all of it")
+
 // recoverTrip is how many running jobs are looked at in one step.
 const recoverTrip = 500
 
 // recover looks through the jobs of a queue that run. They are looked through
 // once more where that takes several steps: jobs that end in between move others
-// past the place where the next step begins. What is missed twice is an orphan.
-func (l *lease) recover(ctx context.Context, d dead) (back int64, givenUp []*jobRun, err error) {
+// past the place where the next step begins. What is missed twice is an orphan. It
+// returns errLate when there is more to do after until.
+func (l *lease) recover(ctx context.Context, d dead, until time.Time) (back int64, givenUp []*jobRun, err error) {
 	for range 2 {
 		looked := int64(0)
 		for from := int64(0); ; {
@@ -240,6 +262,9 @@ func (l *lease) recover(ctx context.Context, d dead) (back int64, givenUp []*job
 			looked, back = looked+seen, back+put
 			if seen < recoverTrip {
 				break
+			}
+			if time.Now().After(until) {
+				return back, givenUp, errLate
 			}
 			from += seen - put - int64(len(ended)/foundFields)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -40,7 +41,7 @@ func (o *orphans) check(ctx context.Context) error {
 		found[owner] = true
 		if o.suspects[owner] {
 			o.lease.log.Warn("jobs run under a lease that Redis has forgotten", "worker", owner, "queue", o.queue)
-			if err := o.lease.bury(ctx, dead{owner, o.queue}); err != nil {
+			if err := o.lease.bury(ctx, dead{owner, o.queue}, time.Now().Add(beatEvery)); err != nil {
 				return err
 			}
 		}

@@ -141,6 +141,11 @@ func workersKey(prefix, which string) string {
 	return "queuerun:{" + prefix + "workers}:" + which
 }
 
+// stoppingKey is the note that a worker was told to stop.
+func stoppingKey(asynqQueue, worker string) string {
+	return keyPrefix(asynqQueue) + "stopping:" + worker
+}
+
 // deadKey is the set of the workers whose leases are over and whose jobs of a
 // queue are to be put back in line.
 func deadKey(prefix, asynqQueue string) string { return workersKey(prefix, "dead:") + asynqQueue }

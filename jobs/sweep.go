@@ -40,6 +40,7 @@ func (s *sweeper) tend(ctx context.Context, seldom bool) error {
 			return fmt.Errorf("see to the groups: %w", err)
 		}
 		if len(reply) < 3 {
+			s.orphans.suspects = nil
 			return nil // Another worker does it.
 		}
 		if unsettled := reply[3:]; len(unsettled) > 0 {

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -29,10 +30,11 @@ func (r *workerRun) tidy(ctx context.Context) {
 	every(ctx, tidyEvery, func() {
 		now := time.Now()
 		isSeldom := now.Sub(seldom) >= adoptEvery
-		if isSeldom {
+		err := r.tidyOnce(ctx, sweepers, isSeldom)
+		if isSeldom && err == nil {
 			seldom = now
 		}
-		if err := r.tidyOnce(ctx, sweepers, isSeldom); ctx.Err() == nil {
+		if ctx.Err() == nil {
 			tidying.Note(err)
 		}
 	})
@@ -40,34 +42,31 @@ func (r *workerRun) tidy(ctx context.Context) {
 
 // resign lets other workers sweep.
 func (r *workerRun) resign(ctx context.Context) error {
+	var errs []error
 	for name := range r.fetchers {
 		if err := runScript(ctx, r.rdb, tendScript, name, []string{keyPrefix(name) + "fifo-groups"}, r.id, 0).Err(); err != nil {
-			return fmt.Errorf("let others see to queue %q: %w", name, err)
+			errs = append(errs, fmt.Errorf("let others see to queue %q: %w", name, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
+// tidyOnce goes on when something fails: it may be about one queue.
 func (r *workerRun) tidyOnce(ctx context.Context, sweepers []*sweeper, seldom bool) error {
-	if err := recordQueues(ctx, r.rdb, r.prefix, r.handlers); err != nil {
-		return err
-	}
+	errs := []error{recordQueues(ctx, r.rdb, r.prefix, r.handlers)}
 	if r.lease.clockWentBack.Swap(false) {
-		if err := r.shortenWaits(ctx); err != nil {
+		err := r.shortenWaits(ctx)
+		if err != nil {
 			r.lease.clockWentBack.Store(true)
-			return err
 		}
+		errs = append(errs, err)
 	}
 	busy, err := r.toTend(ctx, sweepers, seldom)
-	if err != nil {
-		return err
-	}
+	errs = append(errs, err)
 	for _, s := range busy {
-		if err := s.tend(ctx, seldom); err != nil {
-			return err
-		}
+		errs = append(errs, s.tend(ctx, seldom))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // toTend returns those of the sweepers that may have something to do.
@@ -104,23 +103,28 @@ const shortenTrip = 200
 // shortenWaits sees to jobs that were delayed for some time while the clock of
 // Redis was ahead: they would wait for that much longer.
 func (r *workerRun) shortenWaits(ctx context.Context) error {
+	var errs []error
 	for _, f := range r.fetchers {
-		kept, shortened := int64(0), int64(0)
-		for {
-			counts, err := runScript(ctx, r.rdb, shortenScript, f.name, []string{keyPrefix(f.name) + "due"}, kept, shortenTrip).Int64Slice()
-			if err != nil {
-				return fmt.Errorf("shorten the waits of delayed jobs: %w", err)
-			}
-			if len(counts) != 2 || counts[0] == 0 {
-				break
-			}
-			kept, shortened = kept+counts[0]-counts[1], shortened+counts[1]
+		n, err := f.shortenWaits(ctx)
+		if n > 0 {
+			f.log.Warn("jobs would have waited too long, since the clock of Redis was ahead when they were delayed", "jobs", n)
 		}
-		if shortened > 0 {
-			f.log.Warn("jobs would have waited too long, since the clock of Redis was ahead when they were delayed", "jobs", shortened)
-		}
+		errs = append(errs, err)
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+func (f *fetcher) shortenWaits(ctx context.Context) (shortened int64, err error) {
+	for kept := int64(0); ; {
+		counts, err := runScript(ctx, f.run.rdb, shortenScript, f.name, []string{keyPrefix(f.name) + "due"}, kept, shortenTrip).Int64Slice()
+		if err != nil {
+			return shortened, fmt.Errorf("shorten the waits of delayed jobs in queue %q: %w", f.name, err)
+		}
+		if len(counts) != 2 || counts[0] == 0 {
+			return shortened, nil
+		}
+		kept, shortened = kept+counts[0]-counts[1], shortened+counts[1]
+	}
 }
 
 // adoptJobs puts jobs back in line that a foreign asynq server held when it

@@ -38,6 +38,7 @@ type workerRun struct {
 	returned  chan struct{}  // gets one when running may have come to 0
 	unsettled atomic.Bool    // an outcome, or the reply to the last look, was lost
 	telling   sync.WaitGroup // of jobs that were given up by recovery
+	noting    sync.WaitGroup // that the worker was told to stop
 }
 
 // phase says how far a stop has come. Each context is cancelled when it is
@@ -102,10 +103,11 @@ func (r *workerRun) work(ctx context.Context) error {
 		committing.Go(func() { r.commits.run(r.phase.over) })
 	}
 	<-ctx.Done()
-	helping.Go(r.noteStopping)
+	r.noting.Go(r.noteStopping)
 	err := r.stop(&fetching)
 	helping.Wait()
 	r.telling.Wait()
+	r.noting.Wait()
 	committing.Wait()
 	return err
 }
@@ -130,9 +132,10 @@ func (r *workerRun) stop(fetching *sync.WaitGroup) error {
 	if r.unsettled.Load() {
 		return nil // The lease has to expire, so that the jobs are recovered.
 	}
+	r.noting.Wait()
 	ctx, cancel := context.WithTimeout(r.phase.over, time.Second)
 	defer cancel()
-	if err := errors.Join(r.resign(ctx), r.lease.release(ctx)); err != nil {
+	if err := errors.Join(r.resign(ctx), r.forgetStopping(ctx, r.lease.worker()), r.lease.release(ctx)); err != nil {
 		r.log.Warn("could not say that the worker has stopped", "error", err)
 	}
 	return nil
@@ -146,15 +149,23 @@ func (r *workerRun) noteStopping() {
 	if worker == "" {
 		return
 	}
+	ctx, cancel := context.WithTimeout(r.phase.over, time.Second)
+	defer cancel()
 	for name, f := range r.fetchers {
-		if len(f.runs.all()) == 0 {
-			continue
-		}
-		key := keyPrefix(name) + "stopping:" + worker
-		if err := runScript(r.phase.over, r.rdb, stoppingScript, name, []string{key}).Err(); err != nil && r.phase.over.Err() == nil {
+		if err := runScript(ctx, r.rdb, stoppingScript, name, []string{stoppingKey(name, worker)}).Err(); err != nil && r.phase.over.Err() == nil {
 			f.log.Warn("could not note that the worker stops", "error", err)
 		}
 	}
+}
+
+// forgetStopping takes the note back: nothing was left behind.
+func (r *workerRun) forgetStopping(ctx context.Context, worker string) error {
+	pipe := r.rdb.Pipeline()
+	for name := range r.fetchers {
+		pipe.Del(ctx, stoppingKey(name, worker))
+	}
+	_, err := pipe.Exec(ctx)
+	return err
 }
 
 // waitForHandlers waits also for those that asynq has left, because their jobs

@@ -7,7 +7,7 @@
 local id, key = ARGV[1], KEYS[1]
 local state, msg, starts, group, seq, dedupe =
 	unpack(call("HMGET", key, "state", "msg", "starts", "fifo_group", "fifo_seq", "dedupe"))
-if not state then
+if not msg then
 	return {""}
 elseif state == "completed" or state == "archived" then
 	return {"over"}
@@ -21,24 +21,33 @@ if state == "active" then
 	return {"running"}
 end
 
--- Near the ends of the line of those that wait it is looked for. Elsewhere its id stays, since a step must not
--- take longer in a longer line, and is passed over when it is first: see look.lua.
+-- Near the ends of the line of those that wait it is looked for, which tells whether it is not in it any
+-- more. Elsewhere its id stays, since a step must not take longer in a longer line.
 local function take_out_of_line()
 	local list = prefix .. "pending"
 	if call("LPOS", list, id, "MAXLEN", 100) then
 		call("LREM", list, 1, id)
 	elseif call("LPOS", list, id, "RANK", -1, "MAXLEN", 100) then
 		call("LREM", list, -1, id)
+	else
+		return false
 	end
+	return true
 end
 
+local out = true
 if state == "pending" then
-	take_out_of_line()
+	out = take_out_of_line()
 else
 	call("ZREM", prefix .. state, id)
 	call("ZREM", prefix .. "due", id)
 end
 call("DEL", key)
+if not out then
+	-- What takes the id again sees by this that it is still in line, and whoever comes to it there passes it over.
+	call("HSET", key, "state", "cancelled")
+	call("EXPIRE", key, 7 * 86400)
+end
 if dedupe and call("GET", dedupe_key(dedupe)) == "0" .. id then
 	call("DEL", dedupe_key(dedupe))
 end

@@ -134,8 +134,7 @@ local function take()
 	return id
 end
 
--- Starts the next job. Returns false when there is none. What was cancelled may still be in line, also when
--- its id was taken again since: then it is not pending, or there twice, and runs once all the same.
+-- Starts the next job. Returns false when there is none. What was cancelled or deleted may still be in line.
 local function start()
 	local id = take()
 	if not id then
@@ -154,6 +153,8 @@ local function start()
 	call("LREM", prefix .. "active", 1, id) -- the one that was just put there
 	if pending then
 		park(id)
+	elseif state and not msg then
+		call("DEL", task_key(id)) -- the rest of a job that was cancelled
 	end
 	return true
 end

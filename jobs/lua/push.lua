@@ -47,10 +47,18 @@ local function repeated(dedupe)
 		return nil
 	end
 	local first = string.sub(mark, 2)
-	if string.sub(mark, 1, 1) == "1" or call("EXISTS", task_key(first)) == 1 then
+	if string.sub(mark, 1, 1) == "1" or call("HEXISTS", task_key(first), "msg") == 1 then
 		return first
 	end
 	return nil
+end
+
+-- Of a job that was cancelled its id may be left in line, and in the archive if the dashboard has put the whole line
+-- there since: a job that takes the id would be there twice. It takes time in a long line, and is rare.
+local function clear(id, key)
+	call("LREM", prefix .. "pending", 0, id)
+	call("ZREM", prefix .. "archived", id)
+	call("DEL", key)
 end
 
 local function store(id, msg, dedupe)
@@ -62,8 +70,11 @@ local function store(id, msg, dedupe)
 		return id
 	end
 	local key = task_key(id)
-	if call("EXISTS", key) == 1 then
-		return ""
+	if call("HGET", key, "state") then
+		if call("HEXISTS", key, "msg") == 1 then
+			return ""
+		end
+		clear(id, key)
 	end
 	if line ~= "" then
 		local last = call("HGET", lines, line)

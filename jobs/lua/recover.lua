@@ -1,4 +1,4 @@
--- Puts the jobs of a worker that is taken for dead back in line, first. No retry is charged; but
+-- Puts the jobs of a worker that is taken for dead back in line, before the others. No retry is charged; but
 -- a job that keeps killing its workers is given up at last.
 -- KEYS  active
 -- ARGV  worker, recoveries of a job at which it is given up, what to add to its message then, what
@@ -21,7 +21,7 @@ local function put_back(id, key)
 	local msg, group, seq, starts, recoveries, cancelled =
 		unpack(call("HMGET", key, "msg", "fifo_group", "fifo_seq", "starts", "recoveries", "cancelled"))
 	recoveries = tonumber(recoveries or 0) + (stopped and 0 or 1)
-	call("LREM", KEYS[1], 1, id)
+	call("LREM", KEYS[1], -1, id) -- They are looked at from the end.
 	call("HDEL", key, "run")
 	if cancelled or recoveries >= most then
 		msg = msg .. (cancelled and cancel_suffix or suffix)

@@ -17,9 +17,6 @@ end
 call("SET", key, ARGV[1], "PX", length)
 
 local unsettled = call("SRANDMEMBER", prefix .. "fifo-unsettled", 10)
-for _, group in ipairs(unsettled) do
-	call("SREM", prefix .. "fifo-unsettled", group)
-end
 
 -- In a FIFO queue the first job of every group is in line, runs, or waits for its retry. If there are fewer of
 -- these than groups, a first job was deleted or given up in the dashboard.
