@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,30 +11,6 @@ import (
 	"github.com/queuerun/queuerun/jobs/redistest"
 	"github.com/redis/go-redis/v9"
 )
-
-// lines are the lines of a log.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-// with returns the lines that have a text in them.
-func (l *lines) with(text string) (some []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range strings.Lines(l.text.String()) {
-		if strings.Contains(line, text) {
-			some = append(some, line)
-		}
-	}
-	return some
-}
 
 // A clock that was put forward makes all leases seem to be over. Nobody died, so
 // nothing is recovered.
@@ -47,7 +21,7 @@ func TestNobodyIsTakenForDeadWhenTheClockIsPutForward(t *testing.T) {
 		release := make(chan struct{})
 		var starts journal[int]
 		var causes journal[error]
-		var log lines
+		var log buffer
 		handler := queue.Handle(func(ctx context.Context, n int) error {
 			starts.add(n)
 			select {
@@ -83,9 +57,7 @@ func TestNobodyIsTakenForDeadWhenTheClockIsPutForward(t *testing.T) {
 			clock.Step(ahead)
 			redistest.Eventually(t, soon, "all to notice", func() bool { return len(log.with("put forward")) >= 3 })
 			redistest.Eventually(t, soon, "the leases to be renewed", func() bool { return renewals() == 3 })
-			log.mu.Lock()
-			log.text.Reset()
-			log.mu.Unlock()
+			log.reset()
 		}
 		if got := causes.all(); len(got) != 0 {
 			t.Errorf("handlers were cancelled: %v", got)
@@ -165,7 +137,7 @@ func TestWaitsAreShortenedWhenTheClockIsPutBack(t *testing.T) {
 		t.Parallel()
 		queue := jobs.NewQueue[string]("q")
 		var runs journal[string]
-		var log lines
+		var log buffer
 		handler := queue.Handle(func(ctx context.Context, what string) error {
 			job, _ := jobs.FromContext(ctx)
 			if what == "fails" && job.Attempt == 1 {

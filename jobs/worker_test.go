@@ -229,6 +229,22 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
+// with returns the lines that have a text in them.
+func (b *buffer) with(text string) (some []string) {
+	for line := range strings.Lines(b.String()) {
+		if strings.Contains(line, text) {
+			some = append(some, line)
+		}
+	}
+	return some
+}
+
+func (b *buffer) reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.b.Reset()
+}
+
 func TestWorkerLogsEveryRun(t *testing.T) {
 	rdb := redistest.Embedded(t)
 	queue := jobs.NewQueue[int]("line.fifo")

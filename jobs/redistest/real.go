@@ -130,7 +130,10 @@ func (s *Server) end(sig syscall.Signal) {
 	// A paused process takes SIGTERM only when it goes on.
 	s.cmd.Process.Signal(syscall.SIGCONT)
 	s.cmd.Process.Signal(sig)
+	// One that is a replica and synchronises does not always end by SIGTERM.
+	patience := time.AfterFunc(10*time.Second, func() { s.cmd.Process.Kill() })
 	s.cmd.Wait()
+	patience.Stop()
 	s.cmd = nil
 }
 
