@@ -48,12 +48,16 @@ func TestStoreIsUsable(t *testing.T) {
 // Redis is what redisstep.Check finds it to be: the program names it, and what is
 // wrong with it.
 func TestWrongRedisIsRefused(t *testing.T) {
-	node := redistest.Real(t, redistest.Args("--cluster-enabled", "yes"))
-	s, err := openStore(t.Context(), "redis://"+node.Addr, nil)
-	if err == nil {
-		s.close()
-	}
-	if err == nil || !strings.Contains(err.Error(), "use Redis at "+node.Addr+": it is a node of a Redis Cluster") {
-		t.Errorf("got %v", err)
+	for want, server := range map[string]*redistest.Server{
+		"it is a node of a Redis Cluster": redistest.Real(t, redistest.Args("--cluster-enabled", "yes")),
+		"it is a replica":                 redistest.Replica(t),
+	} {
+		s, err := openStore(t.Context(), "redis://"+server.Addr, nil)
+		if err == nil {
+			s.close()
+		}
+		if err == nil || !strings.Contains(err.Error(), "use Redis at "+server.Addr+": "+want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
 	}
 }

@@ -133,3 +133,11 @@ func TestNotReadyWhileRedisTakesNoWrites(t *testing.T) {
 		redistest.Eventually(t, 10*time.Second, "/readyz to be 200 again", func() bool { return s.get("/readyz").status == 200 })
 	}
 }
+
+// A Redis may become a replica while the program runs.
+func TestNotReadyWhileRedisIsAReplica(t *testing.T) {
+	s := start(t, t.Context(), &web.Server{Redis: redistest.Replica(t).Client(t)})
+	if got := s.get("/readyz"); got.status != 503 || !strings.Contains(got.body, "Redis takes no writes: ") {
+		t.Errorf("got %d %s", got.status, got.body)
+	}
+}

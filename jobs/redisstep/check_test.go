@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -178,14 +177,7 @@ func TestWhatIsCheckedIsNotCheckedAgain(t *testing.T) {
 	}
 }
 
-func replica(t *testing.T) *redis.Client {
-	host, port, _ := net.SplitHostPort(redistest.Real(t).Addr)
-	rdb := redistest.Real(t, redistest.Args("--replicaof", host+" "+port)).Client(t)
-	redistest.Eventually(t, 10*time.Second, "the replica to have its data", func() bool {
-		return strings.Contains(rdb.Info(t.Context(), "replication").Val(), "master_link_status:up")
-	})
-	return rdb
-}
+func replica(t *testing.T) *redis.Client { return redistest.Replica(t).Client(t) }
 
 func writableReplica(t *testing.T) *redis.Client {
 	rdb := replica(t)
