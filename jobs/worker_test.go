@@ -21,15 +21,15 @@ func TestWorkerRefusesWrongFields(t *testing.T) {
 	queue := jobs.NewQueue[int]("q")
 	nothing := ignore[int]
 	for want, w := range map[string]*jobs.Worker{
-		"Redis is nil":                     {},
-		`prefix "a b"`:                     {Redis: rdb, Prefix: "a b"},
-		"handler 0 has no queue":           {Redis: rdb, Handlers: []jobs.Handler{{}}},
-		`queue "q" has two handlers`:       {Redis: rdb, Handlers: []jobs.Handler{queue.Handle(nothing), queue.Handle(nothing)}},
-		`queue "q": the handler is nil`:    {Redis: rdb, Handlers: []jobs.Handler{queue.Handle(nil)}},
-		`queue "q": Timeout(0s)`:           {Redis: rdb, Handlers: []jobs.Handler{queue.Handle(nothing, jobs.Timeout(0))}},
-		`queue "q": Concurrency(0)`:        {Redis: rdb, Handlers: []jobs.Handler{queue.Handle(nothing, jobs.Concurrency(0))}},
-		`queue "q": Backoff(nil)`:          {Redis: rdb, Handlers: []jobs.Handler{queue.Handle(nothing, jobs.Backoff(nil))}},
-		"record the queues in Redis: dial": {Redis: redistest.Client(t, "127.0.0.1:1"), Handlers: []jobs.Handler{queue.Handle(nothing)}},
+		"Redis is nil":                  {},
+		`prefix "a b"`:                  {Redis: rdb, Prefix: "a b"},
+		"handler 0 has no queue":        {Redis: rdb, Handlers: []jobs.Handler{{}}},
+		`queue "q" has two handlers`:    {Redis: rdb, Handlers: []jobs.Handler{queue.Handle(nothing), queue.Handle(nothing)}},
+		`queue "q": the handler is nil`: {Redis: rdb, Handlers: []jobs.Handler{queue.Handle(nil)}},
+		`queue "q": Timeout(0s)`:        {Redis: rdb, Handlers: []jobs.Handler{queue.Handle(nothing, jobs.Timeout(0))}},
+		`queue "q": Concurrency(0)`:     {Redis: rdb, Handlers: []jobs.Handler{queue.Handle(nothing, jobs.Concurrency(0))}},
+		`queue "q": Backoff(nil)`:       {Redis: rdb, Handlers: []jobs.Handler{queue.Handle(nothing, jobs.Backoff(nil))}},
+		"start worker: use Redis: dial": {Redis: redistest.Client(t, "127.0.0.1:1"), Handlers: []jobs.Handler{queue.Handle(nothing)}},
 	} {
 		if err := w.Run(context.Background()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Run returned %v, want an error with %q", err, want)
