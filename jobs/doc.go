@@ -171,7 +171,8 @@
 // are scripts, in the directory lua. Beside Asynq's keys of a queue there are
 //
 //	asynq:{queue}:due             delayed and failed jobs by the ms in which they are to start
-//	asynq:{queue}:fifo:<group>    the group's job ids by sequence, the first may run
+//	asynq:{queue}:fifo:<group>    the group's line, "sequence id" of each job, the first may run
+//	asynq:{queue}:fifo-again:<group>  jobs that had left it and come before all but the first
 //	asynq:{queue}:fifo-groups     set of the groups that have jobs
 //	asynq:{queue}:fifo-unsettled  set of groups of which very many jobs were deleted
 //	asynq:{queue}:fifo-seq        number of the last job
@@ -184,7 +185,7 @@
 //	asynq:{queue}:sweeper         the worker that sees to the groups
 //
 // and in a task's hash the fields starts, run (which worker runs it, from which
-// look), ended (the last run), recoveries, fifo_group, fifo_seq, dedupe, wait (the
+// look), ended (the last run), recoveries, fifo_group, fifo_seq, left, dedupe, wait (the
 // length of its delay in ms), progress, waited and cancelled. "queuerun:{workers}:live"
 // has the workers' leases for each of their queues, ":dead:<queue>" those that are over, and "queuerun:queues" is the set of queues
 // that any worker has handled; with a prefix, these and the queues' names

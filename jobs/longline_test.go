@@ -134,7 +134,7 @@ func TestArchivedJobsOfAGroupRunAgainInTheOrderOfTheirPushes(t *testing.T) {
 			t.Fatalf("run all: %d, %v", moved, err)
 		}
 		redistest.Eventually(t, soon, "them to wait in their group", func() bool {
-			return rdb.ZCard(ctx, "asynq:{q.fifo}:fifo:g").Val() == 40 && rdb.LLen(ctx, "asynq:{q.fifo}:pending").Val() == 0
+			return rdb.ZCard(ctx, "asynq:{q.fifo}:fifo-again:g").Val() == 30 && rdb.LLen(ctx, "asynq:{q.fifo}:pending").Val() == 0
 		})
 		close(held)
 		want := []int{100}
@@ -147,5 +147,115 @@ func TestArchivedJobsOfAGroupRunAgainInTheOrderOfTheirPushes(t *testing.T) {
 		if got := runs.waitFor(t, len(want), "all to run"); !slices.Equal(got, want) {
 			t.Errorf("they ran in the order %v, want %v", got, want)
 		}
+	})
+}
+
+// A job that was cancelled, or deleted in the dashboard, in the middle of a long group leaves its place in the line. A
+// job that takes its id has a place of its own, at the end.
+func TestAnIDTakenAgainIsLastInItsGroup(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		queue := jobs.NewQueue[string]("q.fifo")
+		var runs journal[string]
+		handler := queue.Handle(func(_ context.Context, what string) error {
+			runs.add(what)
+			return nil
+		})
+		ctx := clientContext(rdb, handler)
+		var want []string
+		push := func(n int) {
+			t.Helper()
+			for range n {
+				want = append(want, fmt.Sprint("other ", len(want)))
+				must(t)(queue.Group("g").Push(ctx, want[len(want)-1]))
+			}
+		}
+		push(120)
+		for _, id := range []string{"cancelled", "deleted"} {
+			must(t)(queue.Group("g").Push(ctx, "never "+id, jobs.ID(id)))
+		}
+		push(120)
+		client, err := jobs.ClientFrom(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(client.Cancel(ctx, "q.fifo", "cancelled"), inspect(rdb).DeleteTask("q.fifo", "deleted")); err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range []string{"cancelled", "deleted"} {
+			must(t)(queue.Group("g").Push(ctx, "again "+id, jobs.ID(id)))
+			want = append(want, "again "+id)
+		}
+		push(1)
+		startWorker(t, rdb, handler)
+		if got := runs.waitFor(t, len(want), "all to run"); !slices.Equal(got, want) {
+			t.Errorf("they ran in the order %q", got)
+		}
+		redistest.Eventually(t, soon, "the queue to be empty", func() bool {
+			return queueIsEmpty(rdb, "q.fifo") && rdb.Exists(ctx, "asynq:{q.fifo}:fifo:g").Val() == 0
+		})
+	})
+}
+
+// A job that waits to run again, before the others of its group, may be cancelled, deleted or given up once more.
+func TestWhatIsRunAgainInAGroupMayEndBeforeItsTurn(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		queue := jobs.NewQueue[int]("q.fifo")
+		var runs, started journal[int]
+		mended, held := make(chan struct{}), make(chan struct{})
+		handler := queue.Handle(func(_ context.Context, n int) error {
+			select {
+			case <-mended:
+			default:
+				return jobs.Permanent(errors.New("not yet"))
+			}
+			if started.add(n); n == 100 {
+				<-held
+			}
+			runs.add(n)
+			return nil
+		})
+		ctx := clientContext(rdb, handler)
+		var ids []string
+		for i := range 5 {
+			ids = append(ids, must(t)(queue.Group("g").Push(ctx, i)))
+		}
+		startWorker(t, rdb, handler)
+		for _, id := range ids {
+			waitForState(t, rdb, "q.fifo", id, asynq.TaskStateArchived)
+		}
+		close(mended)
+		must(t)(queue.Group("g").Push(ctx, 100))
+		must(t)(queue.Group("g").Push(ctx, 101))
+		started.waitFor(t, 1, "the new one to run")
+		if moved, err := inspect(rdb).RunAllArchivedTasks("q.fifo"); err != nil || moved != 5 {
+			t.Fatalf("run all: %d, %v", moved, err)
+		}
+		redistest.Eventually(t, soon, "them to wait in their group", func() bool {
+			return rdb.ZCard(ctx, "asynq:{q.fifo}:fifo-again:g").Val() == 5 && rdb.LLen(ctx, "asynq:{q.fifo}:pending").Val() == 0
+		})
+		client, err := jobs.ClientFrom(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(
+			client.Cancel(ctx, "q.fifo", ids[0]),
+			inspect(rdb).DeleteTask("q.fifo", ids[1]),
+			inspect(rdb).ArchiveTask("q.fifo", ids[2]),
+		); err != nil {
+			t.Fatal(err)
+		}
+		close(held)
+		if got := runs.waitFor(t, 4, "the others to run"); !slices.Equal(got, []int{100, 3, 4, 101}) {
+			t.Errorf("they ran in the order %v", got)
+		}
+		if err := inspect(rdb).RunTask("q.fifo", ids[2]); err != nil {
+			t.Fatal(err)
+		}
+		if got := runs.waitFor(t, 5, "the one that was given up to run"); got[4] != 2 {
+			t.Errorf("they ran in the order %v", got)
+		}
+		redistest.Eventually(t, soon, "the queue to be empty", func() bool {
+			return queueIsEmpty(rdb, "q.fifo") && rdb.Exists(ctx, "asynq:{q.fifo}:fifo:g", "asynq:{q.fifo}:fifo-again:g").Val() == 0
+		})
 	})
 }

@@ -42,7 +42,7 @@ func (f *fetcher) process(run *jobRun, returned chan<- struct{}) {
 	var cause error
 	defer func() {
 		o := f.h.decide(log, run, result, failureOf(err, cause, f.h.timeout))
-		report(log.With("duration", time.Since(began)), o)
+		report(log, o, time.Since(began))
 		f.uncommitted <- struct{}{}
 		f.giveSlots(1)
 		close(returned)
@@ -104,15 +104,15 @@ func (f *fetcher) logOf(job Job) *slog.Logger {
 }
 
 // report logs what became of a run.
-func report(log *slog.Logger, o outcome) {
+func report(log *slog.Logger, o outcome, took time.Duration) {
 	switch o.kind {
 	case succeeded:
-		log.Info("job finished")
+		log.Info("job finished", "duration", took)
 	case requeued:
-		log.Warn("job given back", "error", o.err)
+		log.Warn("job given back", "duration", took, "error", o.err)
 	case archived:
-		log.Error("job failed and is given up", "error", o.err)
+		log.Error("job failed and is given up", "duration", took, "error", o.err)
 	default:
-		log.Warn("job failed", "error", o.err)
+		log.Warn("job failed", "duration", took, "error", o.err)
 	}
 }

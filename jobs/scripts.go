@@ -15,9 +15,9 @@ var luaFiles embed.FS
 
 // The steps that this package takes in Redis, each atomic.
 var (
-	pushScript     = loadScript("push")
-	lookScript     = loadScript("look")
-	finishScript   = loadScript("finish")
+	pushScript     = loadFrequent("push")
+	lookScript     = loadFrequent("look")
+	finishScript   = loadFrequent("finish")
 	recoverScript  = loadScript("recover")
 	adoptScript    = loadScript("adopt")
 	sweepScript    = loadScript("sweep")
@@ -38,11 +38,24 @@ type script struct {
 	source string
 }
 
-// loadScript puts the shared functions before the script. The three arguments
-// they need are always the last, so a script numbers its own from 1.
+// sharedLua is what the scripts about one queue share. The three arguments that
+// it needs are always the last, so a script numbers its own from 1.
+var sharedLua = struct{ given, functions string }{
+	"local call, prefix, channel, since = redis.call, ARGV[#ARGV - 2], ARGV[#ARGV - 1], ARGV[#ARGV]\n",
+	luaFile("queue") + luaFile("time") + luaFile("group") + luaFile("archive"),
+}
+
+// loadScript puts the shared functions before the script.
 func loadScript(name string) script {
-	const common = "local call, prefix, channel, since = redis.call, ARGV[#ARGV - 2], ARGV[#ARGV - 1], ARGV[#ARGV]\n"
-	source := common + luaFile("group") + luaFile(name)
+	source := sharedLua.given + sharedLua.functions + luaFile(name)
+	return script{redis.NewScript(source), source}
+}
+
+// loadFrequent is for a script that runs for every job: it makes the shared
+// functions when it calls load_rare, and gets a table of them.
+func loadFrequent(name string) script {
+	source := sharedLua.given + "local function load_rare()\n" + sharedLua.functions + luaFile("rare") + "end\n" +
+		"local tasks = prefix .. \"t:\"\n" + luaFile(name)
 	return script{redis.NewScript(source), source}
 }
 

@@ -144,7 +144,7 @@ func TestOverlapQueue(t *testing.T) {
 		run(t, newWorker(rdb, schedule).Run)
 		<-h.began
 		// The next ticks come meanwhile, and wait.
-		eventually(t, "more ticks", func() bool { return rdb.ZCard(t.Context(), "asynq:{schedules}:fifo:report").Val() >= 4 })
+		eventually(t, "more ticks", func() bool { return rdb.LLen(t.Context(), "asynq:{schedules}:fifo:report").Val() >= 4 })
 		if n := len(h.began); n != 0 {
 			t.Errorf("%d more runs have begun", n)
 		}

@@ -17,10 +17,27 @@ func Logger(log *slog.Logger) *slog.Logger {
 	if _, guarded := given.(safeLog); guarded {
 		return log
 	}
-	return slog.New(safeLog{given, slog.NewTextHandler(os.Stderr, nil)})
+	return slog.New(safeLog{given: given})
 }
 
-type safeLog struct{ given, fallback slog.Handler }
+// safeLog is a handler and what was added to it since it was handed in, newest
+// first, from which the fallback is made when it is needed.
+type safeLog struct {
+	given slog.Handler
+	added *added
+}
+
+type added struct {
+	to   *added
+	more func(slog.Handler) slog.Handler
+}
+
+func (a *added) apply(h slog.Handler) slog.Handler {
+	if a == nil {
+		return h
+	}
+	return a.more(a.to.apply(h))
+}
 
 func (l safeLog) Enabled(ctx context.Context, level slog.Level) (enabled bool) {
 	if err := Recover(func() { enabled = l.given.Enabled(ctx, level) }); err != nil {
@@ -31,12 +48,16 @@ func (l safeLog) Enabled(ctx context.Context, level slog.Level) (enabled bool) {
 
 func (l safeLog) Handle(ctx context.Context, record slog.Record) (err error) {
 	broken := Call(func() { err = l.given.Handle(ctx, record) })
-	if broken == nil || !l.fallback.Enabled(ctx, record.Level) {
+	if broken == nil {
 		return err
+	}
+	fallback := slog.Handler(slog.NewTextHandler(os.Stderr, nil))
+	if !fallback.Enabled(ctx, record.Level) {
+		return nil
 	}
 	record = record.Clone()
 	record.AddAttrs(slog.String("logger", broken.Error()))
-	return l.fallback.Handle(ctx, record)
+	return l.added.apply(fallback).Handle(ctx, record)
 }
 
 func (l safeLog) WithAttrs(attrs []slog.Attr) slog.Handler {
@@ -52,5 +73,5 @@ func (l safeLog) with(more func(slog.Handler) slog.Handler) slog.Handler {
 	if err := Call(func() { given = more(l.given) }); err != nil || given == nil {
 		given = l.given
 	}
-	return safeLog{given, more(l.fallback)}
+	return safeLog{given, &added{l.added, more}}
 }

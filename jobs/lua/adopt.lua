@@ -6,8 +6,8 @@
 local ids = call("ZRANGEBYSCORE", KEYS[1], "-inf", ARGV[1], "LIMIT", 0, 100)
 for _, id in ipairs(ids) do
 	call("ZREM", KEYS[1], id)
-	local ours = call("HEXISTS", task_key(id), "run") == 1
-	if not ours and call("LREM", prefix .. "active", 1, id) == 1 and call("EXISTS", task_key(id)) == 1 then
+	local ours = call("HEXISTS", tasks .. id, "run") == 1
+	if not ours and call("LREM", prefix .. "active", 1, id) == 1 and call("EXISTS", tasks .. id) == 1 then
 		enqueue(id, "RPUSH")
 	end
 end

@@ -21,23 +21,10 @@ if state == "active" then
 	return {"running"}
 end
 
--- Near the ends of the line of those that wait it is looked for, which tells whether it is not in it any
--- more. Elsewhere its id stays, since a step must not take longer in a longer line.
-local function take_out_of_line()
-	local list = prefix .. "pending"
-	if call("LPOS", list, id, "MAXLEN", 100) then
-		call("LREM", list, 1, id)
-	elseif call("LPOS", list, id, "RANK", -1, "MAXLEN", 100) then
-		call("LREM", list, -1, id)
-	else
-		return false
-	end
-	return true
-end
-
+-- Where its id stays in line, it is passed over later.
 local out = true
 if state == "pending" then
-	out = take_out_of_line()
+	out = take_out(prefix .. "pending", id)
 else
 	call("ZREM", prefix .. state, id)
 	call("ZREM", prefix .. "due", id)
@@ -48,9 +35,11 @@ if not out then
 	call("HSET", key, "state", "cancelled")
 	call("EXPIRE", key, 7 * 86400)
 end
-if dedupe and call("GET", dedupe_key(dedupe)) == "0" .. id then
-	call("DEL", dedupe_key(dedupe))
+if dedupe and call("GET", prefix .. "dedupe:" .. dedupe) == "0" .. id then
+	call("DEL", prefix .. "dedupe:" .. dedupe)
 end
-leave(group, id)
+if group then
+	leave(group, id, seq)
+end
 publish(channel .. ":done:" .. id, "")
 return {"gone", msg, tonumber(starts or 0), group or "", tonumber(seq or 0)}

@@ -5,6 +5,6 @@
 local ids = call("ZRANGEBYSCORE", KEYS[1], "-inf", whole(math.floor(now() / 1000)), "LIMIT", 0, 100)
 for _, id in ipairs(ids) do
 	call("ZREM", KEYS[1], id)
-	call("DEL", task_key(id))
+	call("DEL", tasks .. id)
 end
 return #ids

@@ -1,126 +1,110 @@
--- What the scripts share. Each starts with a line that sets:
---   call     redis.call
---   prefix   "asynq:{queue}:", the start of all keys of the queue
---   channel  where workers of the queue listen
---   since    the caller's time, Unix ns, for asynq's figures of latency
+-- Groups: of each the first job can run, and the others are parked.
 
-local function task_key(id) return prefix .. "t:" .. id end
+-- A group's line is a list of entries of sequence and id, in the order of the pushes, so that an id that is taken
+-- again is not taken for the job that had it before. A job that was given up has left it, which its field "left"
+-- tells, and when it is run again waits in a sorted set, since it belongs before all that are in the line but the
+-- first. The entry "" in the line says that they come now.
 local function line_key(group) return prefix .. "fifo:" .. group end
+local function again_key(group) return prefix .. "fifo-again:" .. group end
+local function entry_of(seq, id) return seq .. " " .. id end
 
--- A Redis that is full refuses the first write of a script if that needs memory, and takes all that
--- follow. So the steps that drain a queue, and in the end free memory, begin with a write that frees
--- some, or with this one, which does nothing.
-local function begin_freeing() call("DEL", prefix .. "nothing") end
-
--- Where a dedupe id is taken. The value is the id of the job that took it, after "0", or "1" when that
--- job has ended and may be forgotten.
-local function dedupe_key(hash) return prefix .. "dedupe:" .. hash end
-
--- A worker that does not hear of something finds it a little later, so it is no failure when Redis lets
--- this user publish nothing.
-local function publish(to, text) redis.pcall("PUBLISH", to, text) end
-
--- One clock decides for all processes: that of Redis. Unix time in ms.
-local function now()
-	local time = call("TIME")
-	return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end
-
--- The end of a wait that begins now, which is never too short: this millisecond has begun already.
-local function after(ms) return now() + 1 + ms end
-
--- Large numbers as Redis wants them: Lua would write an exponent.
-local function whole(n) return string.format("%.0f", n) end
-
--- The score that parks a job until it is first in its group: 1 January 2200. It is text, as all numbers are
--- where many jobs pass, since Redis takes long to write a number of Lua's down.
-local parked = "7258118400"
-
--- Puts a job that is pending in line for the workers. Only the first of a line
--- is announced: a worker that was woken looks again until it finds it empty.
-local function line_up(id, push)
-	if call(push or "LPUSH", prefix .. "pending", id) == 1 then
-		publish(channel, "")
-	end
-end
-
-local function enqueue(id, push)
-	call("HSET", task_key(id), "state", "pending", "pending_since", since)
-	line_up(id, push)
-end
-
+-- Parks a job until it is first in its group: until 1 January 2200.
 local function park(id)
-	call("HSET", task_key(id), "state", "scheduled")
-	call("ZADD", prefix .. "scheduled", parked, id)
+	call("HSET", tasks .. id, "state", "scheduled")
+	call("ZADD", prefix .. "scheduled", "7258118400", id)
 end
 
--- Delays a job until at (Unix ms) in one of asynq's two sets, whose scores are
--- whole seconds; the exact time is in a set of ours. Of a job that waits for some time, and not until a
--- time, the length (ms) is noted too: see shorten.lua. Workers are told when it is the next of all.
-local function delay(id, state, at, wait)
-	if wait then
-		call("HSET", task_key(id), "state", state, "wait", wait)
-	else
-		call("HSET", task_key(id), "state", state)
+-- Returns the id of an entry, and the state of its job, nil when it is not in the group any more.
+local function head(entry)
+	local space = string.find(entry, " ", 1, true)
+	if not space then
+		return nil
 	end
-	call("ZADD", prefix .. state, whole(math.ceil(at / 1000)), id)
-	call("ZADD", prefix .. "due", whole(at), id)
-	if call("ZRANK", prefix .. "due", id) == 0 then
-		publish(channel, "")
-	end
+	local id = string.sub(entry, space + 1)
+	local state, seq = unpack(call("HMGET", tasks .. id, "state", "fifo_seq"))
+	return id, seq == string.sub(entry, 1, space - 1) and state or nil
 end
 
 -- Makes sure that the first job of a group can run, stepping over those that
--- were deleted, even if their ids are taken again, or given up. Returns its id, or nil when the group is
+-- were deleted, even if their ids are taken again, or given up. Returns its entry, or nil when the group is
 -- empty. Where very many were deleted, the sweeper goes on another time. The first may be known already.
 local function settle(group, first)
 	local line = line_key(group)
 	for _ = 1, 100 do
-		local id = first or call("ZRANGE", line, "0", "0")[1]
-		first = nil
-		if not id then
+		first = first or call("LINDEX", line, "0")
+		if not first then
 			call("SREM", prefix .. "fifo-groups", group)
 			return nil
 		end
-		local state, of = unpack(call("HMGET", task_key(id), "state", "fifo_group"))
-		if state and of == group and state ~= "archived" and state ~= "completed" then
-			if state == "scheduled" then
-				call("ZREM", prefix .. "scheduled", id)
-				enqueue(id)
+		if first == "" then
+			first = call("ZPOPMIN", again_key(group))[1]
+			if first then
+				call("LPUSH", line, first)
 			end
-			return id
 		end
-		call("ZREM", line, id)
+		local id, state = head(first or "")
+		if state == "scheduled" then
+			call("ZREM", prefix .. "scheduled", id)
+			enqueue(id)
+		elseif state == "archived" then
+			call("HSET", tasks .. id, "left", "1")
+		end
+		if state and state ~= "archived" and state ~= "completed" then
+			return first
+		end
+		call("LPOP", line)
+		first = nil
 	end
 	call("SADD", prefix .. "fifo-unsettled", group)
 	return nil
 end
 
--- Takes a job that is over out of its group and lets the next one run.
-local function leave(group, id)
-	if group then
-		call("ZREM", line_key(group), id)
-		settle(group)
+-- Takes an id out of a list if it is near one of its ends, since a step must not take longer in a longer list.
+-- Returns whether it is not in it any more.
+local function take_out(list, id)
+	if call("LPOS", list, id, "MAXLEN", 100) then
+		call("LREM", list, 1, id)
+	elseif call("LPOS", list, id, "RANK", -1, "MAXLEN", 100) then
+		call("LREM", list, -1, id)
+	else
+		return false
 	end
+	return true
 end
 
--- Keeps a job that was given up, as asynq does: the last 10,000 of 90 days.
--- The next of its group may run.
-local function archive(id, group, msg)
-	local key, seconds = prefix .. "archived", math.floor(now() / 1000)
-	call("ZADD", key, whole(seconds), id)
-	call("HSET", task_key(id), "msg", msg, "state", "archived")
-	local function forget(ids)
-		for _, old in ipairs(ids) do
-			call("DEL", task_key(old))
-			call("ZREM", key, old)
+-- A job of a group that is out of turn waits. One that was given up and is run again by hand takes its place
+-- among those that wait, in the order of the pushes, behind the one whose turn it is. Returns whether it is
+-- that one.
+local function queue_up(group, id, seq)
+	local line, entry = line_key(group), entry_of(seq, id)
+	local first, second = unpack(call("LRANGE", line, "0", "1"))
+	if not first or call("HDEL", tasks .. id, "left") == 1 then
+		call("ZADD", again_key(group), seq, entry)
+		if not first then
+			call("RPUSH", line, "")
+			call("SADD", prefix .. "fifo-groups", group)
+		elseif first ~= "" and second ~= "" then
+			call("LINSERT", line, "AFTER", first, "")
 		end
 	end
-	forget(call("ZRANGEBYSCORE", key, "-inf", whole(seconds - 90 * 86400), "LIMIT", 0, 100))
-	-- The dashboard may have archived any number at once.
-	local over = call("ZCARD", key) - 10000
-	if over > 0 then
-		forget(call("ZRANGE", key, 0, math.min(over, 100) - 1))
+	if settle(group) == entry then
+		return true
 	end
-	leave(group, id)
+	park(id)
+	return false
+end
+
+-- Takes a job that is over out of its group and lets the next one run. It is the first, unless it waited.
+-- Then it is looked for near the ends, and elsewhere its entry is stepped over later.
+local function leave(group, id, seq)
+	local line, entry = line_key(group), entry_of(seq, id)
+	local first, second = unpack(call("LRANGE", line, "0", "1"))
+	if first == entry then
+		call("LPOP", line)
+		settle(group, second)
+		return
+	end
+	call("ZREM", again_key(group), entry)
+	take_out(line, entry)
+	settle(group)
 end

@@ -6,6 +6,7 @@
 -- Returns {whether there may be more, ms until the rate allows more, ms until the next delayed job is
 -- due (0 when none is delayed, or nobody asked), then id, message, start number, group and
 -- sequence of each}. Fails with GONE when the worker was taken for dead: its jobs are others' now.
+local rare -- see rare.lua
 local worker, run, most, again = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == "again"
 local rate, per = tonumber(ARGV[6]), tonumber(ARGV[7])
 local reply = {0, 0, 0}
@@ -20,29 +21,31 @@ if call("EXISTS", gone, paused, prefix .. "due", prefix .. "scheduled", prefix .
 	barred, delayed = call("EXISTS", paused) == 1, true
 end
 
+local length = #reply
 local function add(id, msg, starts, group, seq)
-	for _, value in ipairs({id, msg, tonumber(starts), group or "", tonumber(seq or 0)}) do
-		reply[#reply + 1] = value
-	end
+	reply[length + 1], reply[length + 2], reply[length + 3] = id, msg, tonumber(starts)
+	reply[length + 4], reply[length + 5] = group or "", tonumber(seq or 0)
+	length = length + 5
 end
 
--- Puts jobs in line that were delayed until a score up to limit. Of those in
--- asynq's sets, only jobs of foreign clients have no exact time.
-local function forward(set, limit)
-	for _, id in ipairs(call("ZRANGEBYSCORE", prefix .. set, "-inf", whole(limit), "LIMIT", 0, 200)) do
-		call("ZREM", prefix .. set, id)
-		local state = call("HGET", task_key(id), "state")
-		if state == "scheduled" or state == "retry" then
-			call("ZREM", prefix .. state, id)
-			call("ZREM", prefix .. "due", id)
-			enqueue(id)
+-- Puts jobs in line that were delayed, and notes when the next one is due.
+local function see_to_delayed()
+	rare = rare or load_rare()
+	local now, whole, time, soonest = rare.now, rare.whole, nil, 0
+
+	-- Those with a score up to limit. Of the jobs in asynq's sets, only those of foreign clients have no exact time.
+	local function forward(set, limit)
+		for _, id in ipairs(call("ZRANGEBYSCORE", prefix .. set, "-inf", whole(limit), "LIMIT", 0, 200)) do
+			call("ZREM", prefix .. set, id)
+			local state = call("HGET", tasks .. id, "state")
+			if state == "scheduled" or state == "retry" then
+				call("ZREM", prefix .. state, id)
+				call("ZREM", prefix .. "due", id)
+				rare.enqueue(id)
+			end
 		end
 	end
-end
 
--- Sees to delayed jobs, and notes when the next one is due.
-local function see_to_delayed()
-	local time, soonest = nil, 0
 	for set, unit in pairs({due = 1, scheduled = 1000, retry = 1000}) do
 		local first = call("ZRANGE", prefix .. set, 0, 0, "WITHSCORES")
 		local at = first[2] and tonumber(first[2]) * unit
@@ -60,60 +63,46 @@ local function see_to_delayed()
 	reply[3] = soonest > 0 and math.max(1, soonest - now()) or 0
 end
 
--- A job of a group runs only as its first. One that was given up and is run
--- again by hand takes its place among those that wait, in the order of the pushes. The one whose turn
--- it is stays the first: numbers begin with 1.
-local function in_turn(group, id, seq)
-	local line = line_key(group)
-	local first = call("ZRANGE", line, "0", "0")[1]
-	if first == id then
-		return true
-	end
-	if not call("ZSCORE", line, id) then
-		if first then
-			call("ZADD", line, 0, first)
+-- Returns how long it is until the rate allows one more start, and a function that notes one. The rate is never more
+-- than so many in any time of the length per.
+local function limit()
+	rare = rare or load_rare()
+	local list, now, whole = prefix .. "rate", rare.now, rare.whole
+
+	-- The last starts are noted with their times. When the clock was put back since, those that lie ahead of it
+	-- count as of now.
+	local function clamp(time)
+		local starts = call("LRANGE", list, 0, -1)
+		call("DEL", list)
+		for i, start in ipairs(starts) do
+			starts[i] = whole(math.min(tonumber(start), time))
 		end
-		call("ZADD", line, seq, id)
-		call("SADD", prefix .. "fifo-groups", group)
+		for i = 1, #starts, 1000 do
+			call("RPUSH", list, unpack(starts, i, math.min(i + 999, #starts)))
+		end
+		call("PEXPIRE", list, 2 * per + 1000)
 	end
-	return settle(group) == id
+
+	local function wait()
+		local time, newest = now(), call("LINDEX", list, 0)
+		if newest and tonumber(newest) > time then
+			clamp(time)
+		end
+		local oldest = call("LINDEX", list, rate - 1)
+		return oldest and math.max(0, tonumber(oldest) + 1 + per - time) or 0
+	end
+
+	local function note()
+		call("LPUSH", list, whole(now()))
+		call("LTRIM", list, 0, rate - 1)
+		call("PEXPIRE", list, 2 * per + 1000)
+	end
+	return wait, note
 end
 
--- The last starts are noted with their times. When the clock was put back since, those that lie ahead of it
--- count as of now.
-local function clamp_starts(list, time)
-	local starts = call("LRANGE", list, 0, -1)
-	call("DEL", list)
-	for i, start in ipairs(starts) do
-		starts[i] = whole(math.min(tonumber(start), time))
-	end
-	for i = 1, #starts, 1000 do
-		call("RPUSH", list, unpack(starts, i, math.min(i + 999, #starts)))
-	end
-	call("PEXPIRE", list, 2 * per + 1000)
-end
-
--- How long until the rate allows one more start: never more than rate in any
--- time of the length per.
-local function limited()
-	if rate == 0 then
-		return 0
-	end
-	local list, time = prefix .. "rate", now()
-	local newest = call("LINDEX", list, 0)
-	if newest and tonumber(newest) > time then
-		clamp_starts(list, time)
-	end
-	local oldest = call("LINDEX", list, rate - 1)
-	return oldest and math.max(0, tonumber(oldest) + 1 + per - time) or 0
-end
-
-local function note_start()
-	if rate > 0 then
-		call("LPUSH", prefix .. "rate", whole(now()))
-		call("LTRIM", prefix .. "rate", 0, rate - 1)
-		call("PEXPIRE", prefix .. "rate", 2 * per + 1000)
-	end
+local wait, note_start
+if rate > 0 then
+	wait, note_start = limit()
 end
 
 -- Moves the next id from pending to active and returns it, or false. A Redis that is full refuses to move it, but
@@ -134,35 +123,44 @@ local function take()
 	return id
 end
 
+-- A job of a group runs only as its first.
+local function in_turn(group, id, seq)
+	if call("LINDEX", prefix .. "fifo:" .. group, "0") == seq .. " " .. id then
+		return true
+	end
+	rare = rare or load_rare()
+	return rare.queue_up(group, id, seq)
+end
+
 -- Starts the next job. Returns false when there is none. What was cancelled or deleted may still be in line.
 local function start()
 	local id = take()
 	if not id then
 		return false
 	end
-	local msg, state, group, seq, starts =
-		unpack(call("HMGET", task_key(id), "msg", "state", "fifo_group", "fifo_seq", "starts"))
+	local key = tasks .. id
+	local msg, state, group, seq, starts = unpack(call("HMGET", key, "msg", "state", "fifo_group", "fifo_seq", "starts"))
 	local pending = msg and state == "pending"
 	if pending and (not group or in_turn(group, id, seq)) then
 		starts = string.format("%d", (starts or 0) + 1)
-		call("HSET", task_key(id), "state", "active", "run", run, "starts", starts)
-		note_start()
+		call("HSET", key, "state", "active", "run", run, "starts", starts)
+		if note_start then
+			note_start()
+		end
 		add(id, msg, starts, group, seq)
 		return true
 	end
 	call("LREM", prefix .. "active", 1, id) -- the one that was just put there
-	if pending then
-		park(id)
-	elseif state and not msg then
-		call("DEL", task_key(id)) -- the rest of a job that was cancelled
+	if state and not msg then
+		call("DEL", key) -- the rest of a job that was cancelled
 	end
 	return true
 end
 
 if again then
 	for _, id in ipairs(call("LRANGE", prefix .. "active", 0, -1)) do
-		if call("HGET", task_key(id), "run") == run then
-			add(id, unpack(call("HMGET", task_key(id), "msg", "starts", "fifo_group", "fifo_seq")))
+		if call("HGET", tasks .. id, "run") == run then
+			add(id, unpack(call("HMGET", tasks .. id, "msg", "starts", "fifo_group", "fifo_seq")))
 		end
 	end
 	reply[1] = 1
@@ -177,10 +175,12 @@ if barred then
 end
 -- Jobs out of turn are passed over, but not without end in one step.
 for _ = 1, most + 100 do
-	if #reply >= 3 + 5 * most then
+	if length >= 3 + 5 * most then
 		break
 	end
-	reply[2] = limited()
+	if wait then
+		reply[2] = wait()
+	end
 	if reply[2] > 0 or not start() then
 		return reply
 	end

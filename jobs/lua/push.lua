@@ -7,13 +7,20 @@
 -- id, ascending line ("" for none), number in it.
 -- Returns the id of each job that is in the queue now, or "" where another one has the id or the line
 -- has come as far.
+local rare -- see rare.lua
 local token, again = ARGV[1], ARGV[2]
 local group, when, ms, remember, line, number = unpack(ARGV, 4, 9)
-local lines = prefix .. "lines"
 
 -- The job may be done and forgotten when its push is repeated. So a pusher's
 -- last push is remembered by itself.
 again = again == "again" and call("GET", KEYS[1]) == token
+
+-- Puts a job that is pending in line for the workers; see enqueue.
+local function line_up(id)
+	if call("LPUSH", prefix .. "pending", id) == 1 then
+		redis.pcall("PUBLISH", channel, "")
+	end
+end
 
 -- A job with a dedupe id has it in its task, so that its end can be told from its deletion.
 local function create(key, msg, dedupe, ...)
@@ -25,66 +32,65 @@ local function create(key, msg, dedupe, ...)
 end
 
 local function join(id, key, msg, dedupe)
-	local seq, line = string.format("%d", call("INCR", prefix .. "fifo-seq")), line_key(group)
-	call("ZADD", line, seq, id)
-	local first = call("ZRANGE", line, "0", "0")[1]
-	if first == id then
+	local list, seq = prefix .. "fifo:" .. group, string.format("%d", call("INCR", prefix .. "fifo-seq"))
+	if call("RPUSH", list, seq .. " " .. id) == 1 then
 		create(key, msg, dedupe, "fifo_group", group, "fifo_seq", seq, "state", "pending", "pending_since", since)
 		call("SADD", prefix .. "fifo-groups", group)
 		line_up(id)
 	else
 		create(key, msg, dedupe, "fifo_group", group, "fifo_seq", seq, "state", "scheduled")
-		call("ZADD", prefix .. "scheduled", parked, id)
-		settle(group, first)
+		call("ZADD", prefix .. "scheduled", "7258118400", id)
+		local first = call("LINDEX", list, "0")
+		local state = call("HGET", tasks .. (string.match(first, " (.*)$") or ""), "state")
+		if state ~= "active" and state ~= "pending" and state ~= "retry" then
+			rare = rare or load_rare()
+			rare.settle(group, first)
+		end
 	end
 end
 
 -- Returns the job whose repetition this one is, if any. One that was deleted is not repeated; one that
--- has ended is, and it is marked: see remember_end.
+-- has ended is, and it is marked: see finish.lua.
 local function repeated(dedupe)
-	local mark = dedupe ~= "" and call("GET", dedupe_key(dedupe))
+	local mark = call("GET", prefix .. "dedupe:" .. dedupe)
 	if not mark then
 		return nil
 	end
 	local first = string.sub(mark, 2)
-	if string.sub(mark, 1, 1) == "1" or call("HEXISTS", task_key(first), "msg") == 1 then
+	if string.sub(mark, 1, 1) == "1" or call("HEXISTS", tasks .. first, "msg") == 1 then
 		return first
 	end
 	return nil
 end
 
--- Of a job that was cancelled its id may be left in line, and in the archive if the dashboard has put the whole line
--- there since: a job that takes the id would be there twice. It takes time in a long line, and is rare.
-local function clear(id, key)
-	call("LREM", prefix .. "pending", 0, id)
-	call("ZREM", prefix .. "archived", id)
-	call("DEL", key)
-end
-
 local function store(id, msg, dedupe)
-	local first = repeated(dedupe)
+	local first = dedupe ~= "" and repeated(dedupe)
 	if first then
 		return first
 	end
 	if again then
 		return id
 	end
-	local key = task_key(id)
+	local key = tasks .. id
 	if call("HGET", key, "state") then
 		if call("HEXISTS", key, "msg") == 1 then
 			return ""
 		end
-		clear(id, key)
+		-- Of a job that was cancelled its id may be left in line, and in the archive if the dashboard has put the
+		-- whole line there since: this one would be there twice. It takes time in a long line, and is rare.
+		call("LREM", prefix .. "pending", 0, id)
+		call("ZREM", prefix .. "archived", id)
+		call("DEL", key)
 	end
 	if line ~= "" then
-		local last = call("HGET", lines, line)
+		local last = call("HGET", prefix .. "lines", line)
 		if last and tonumber(last) >= tonumber(number) then
 			return ""
 		end
-		call("HSET", lines, line, number)
+		call("HSET", prefix .. "lines", line, number)
 	end
 	if dedupe ~= "" then
-		call("SET", dedupe_key(dedupe), "0" .. id, "PX", remember)
+		call("SET", prefix .. "dedupe:" .. dedupe, "0" .. id, "PX", remember)
 	end
 	if group ~= "" then
 		join(id, key, msg, dedupe)
@@ -93,10 +99,11 @@ local function store(id, msg, dedupe)
 		line_up(id)
 	else
 		create(key, msg, dedupe)
+		rare = rare or load_rare()
 		if when == "in" then
-			delay(id, "scheduled", after(ms), ms)
+			rare.delay(id, "scheduled", rare.after(ms), ms)
 		else
-			delay(id, "scheduled", tonumber(ms))
+			rare.delay(id, "scheduled", tonumber(ms))
 		end
 	end
 	return id

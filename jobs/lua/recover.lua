@@ -26,7 +26,7 @@ local function put_back(id, key)
 	if cancelled or recoveries >= most then
 		msg = msg .. (cancelled and cancel_suffix or suffix)
 		call("HDEL", key, "recoveries", "cancelled")
-		archive(id, group, msg)
+		archive(id, group, seq, msg)
 		publish(channel .. ":done:" .. id, "")
 		for _, value in ipairs({id, msg, tonumber(starts or 0), group or "", tonumber(seq or 0)}) do
 			reply[#reply + 1] = value
@@ -40,7 +40,7 @@ end
 
 for _, id in ipairs(call("LRANGE", KEYS[1], -seen - count, -seen - 1)) do
 	reply[1] = reply[1] + 1
-	local key = task_key(id)
+	local key = tasks .. id
 	local run = call("HGET", key, "run")
 	if run and string.sub(run, 1, #worker + 1) == worker .. ":" then
 		put_back(id, key)

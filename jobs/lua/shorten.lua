@@ -11,7 +11,7 @@ for i, value in ipairs(call("ZREVRANGE", KEYS[1], first, first + tonumber(ARGV[2
 		seen = seen + 1
 		id = value
 	else
-		local wait, state = unpack(call("HMGET", task_key(id), "wait", "state"))
+		local wait, state = unpack(call("HMGET", tasks .. id, "wait", "state"))
 		if wait and tonumber(value) > time + 1 + wait and (state == "scheduled" or state == "retry") then
 			delay(id, state, time + 1 + wait, wait)
 			shortened = shortened + 1

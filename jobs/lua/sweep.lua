@@ -6,13 +6,10 @@ call("SREM", prefix .. "fifo-unsettled", unpack(ARGV, 1, #ARGV - 3)) -- Where th
 local settled = 0
 for i = 1, #ARGV - 3 do
 	local group = ARGV[i]
-	local first = call("ZRANGE", line_key(group), 0, 0)[1]
-	local state, of = false, false
-	if first then
-		state, of = unpack(call("HMGET", task_key(first), "state", "fifo_group"))
-	end
-	if of ~= group or state ~= "pending" and state ~= "active" and state ~= "retry" then
-		settle(group)
+	local first = call("LINDEX", line_key(group), "0")
+	local _, state = head(first or "")
+	if state ~= "pending" and state ~= "active" and state ~= "retry" then
+		settle(group, first)
 		settled = settled + 1
 	end
 end
