@@ -28,7 +28,7 @@ func TestOneProcessHasAllRoles(t *testing.T) {
 		}
 		p.receive(conn, "did laundry")
 		for _, path := range []string{"/healthz", "/readyz", "/monitoring", "/monitoring/api/queues", "/metrics"} {
-			if status, body := p.get(path); status != 200 {
+			if status, body := p.get(path, p.withToken); status != 200 {
 				t.Errorf("%s: %d %s", path, status, body)
 			}
 		}
@@ -89,7 +89,7 @@ func TestRolesInProcessesOfTheirOwn(t *testing.T) {
 		{sockets, "/", 404}, {sockets, "/monitoring", 404}, {sockets, "/metrics", 200}, {sockets, "/healthz", 200},
 		{worker, "/", 404}, {worker, "/monitoring", 404}, {worker, "/socket", 404}, {worker, "/readyz", 200},
 	} {
-		if status, _ := test.p.get(test.path); status != test.status {
+		if status, _ := test.p.get(test.path, test.p.withToken); status != test.status {
 			t.Errorf("%s of %v: %d, want %d", test.path, test.p.cmd.Args[1:], status, test.status)
 		}
 	}
@@ -130,32 +130,95 @@ func TestStartUpLineNamesAddressRolesAndRedis(t *testing.T) {
 	}
 }
 
-func TestDashboardIsForDevelopmentOrThePassword(t *testing.T) {
+func TestDashboardIsForDevelopmentThePasswordOrTheToken(t *testing.T) {
 	t.Parallel()
 	real := "REDIS_URL=redis://" + redistest.Real(t).Addr
 	secret := "DASHBOARD_PASSWORD=open sesame"
 	none := func(*http.Request) {}
 	login := func(r *http.Request) { r.SetBasicAuth("me", "open sesame") }
+	proxied := func(r *http.Request) { r.Host = "127.0.0.1"; r.Header.Set("X-Forwarded-For", "203.0.113.7") }
+	neighbour := func(r *http.Request) { r.Host = "localhost" }
 	for _, test := range []struct {
 		name   string
 		env    []string
 		change func(*http.Request)
 		status int
+		token  bool // there is one, and it lets in
 	}{
-		{"embedded", nil, none, 200},
-		{"embedded, all interfaces", []string{"HOST=0.0.0.0"}, none, 200},
-		{"loopback", []string{real, "HOST=127.0.0.1"}, none, 200},
-		{"all interfaces", []string{real}, none, 404},
-		{"password not given", []string{real, secret}, none, 401},
-		{"password given", []string{real, secret}, login, 200},
-		{"password in development", []string{secret}, none, 401},
+		{"embedded", nil, none, 200, false},
+		{"embedded, with another name", []string{"ALLOWED_HOSTS=tunnel.example"}, none, 401, true},
+		{"embedded, all interfaces", []string{"HOST=0.0.0.0"}, neighbour, 401, true},
+		{"loopback", []string{real, "HOST=127.0.0.1"}, none, 401, true},
+		{"loopback behind a proxy", []string{real, "HOST=127.0.0.1"}, proxied, 401, true},
+		{"all interfaces", []string{real}, neighbour, 401, true},
+		{"password not given", []string{real, secret}, none, 401, false},
+		{"password given", []string{real, secret}, login, 200, false},
+		{"password in development", []string{secret}, none, 401, false},
 	} {
 		p := start(t, append(test.env, "PORT=0"), "web")
+		token := p.token()
+		if (token != "") != test.token {
+			t.Errorf("%s: the token is %q", test.name, token)
+		}
 		for _, path := range []string{"/monitoring/api/queues", "/metrics"} {
 			if status, _ := p.get(path, test.change); status != test.status {
 				t.Errorf("%s: %s: %d, want %d", test.name, path, status, test.status)
 			}
+			if status, _ := p.get(path+"?token="+token, test.change); test.token && status != 200 {
+				t.Errorf("%s: %s with the token: %d", test.name, path, status)
+			}
 		}
+	}
+}
+
+// Each process has a token of its own, and one that serves no pages has it for its metrics.
+func TestTokensAreThoseOfAProcess(t *testing.T) {
+	t.Parallel()
+	env := []string{"REDIS_URL=redis://" + redistest.Real(t).Addr, "HOST=127.0.0.1", "PORT=0"}
+	one, two := start(t, env, "web"), start(t, env, "worker")
+	if one.token() == two.token() || len(one.token()) < 26 {
+		t.Errorf("the tokens are %q and %q", one.token(), two.token())
+	}
+	if status, _ := two.get("/metrics?token=" + one.token()); status != 401 {
+		t.Errorf("the token of another process: %d", status)
+	}
+	if status, _ := two.get("/metrics?token=" + two.token()); status != 200 || !strings.Contains(two.errors(), "/metrics?token=") {
+		t.Errorf("its own: %d; the log has %s", status, two.errors())
+	}
+}
+
+func TestNamesOfOtherSitesAreRefusedInDevelopment(t *testing.T) {
+	t.Parallel()
+	named := func(name string) func(*http.Request) { return func(r *http.Request) { r.Host = name } }
+	real := "REDIS_URL=redis://" + redistest.Real(t).Addr
+	for _, test := range []struct {
+		env    []string
+		host   string
+		status int
+	}{
+		{nil, "evil.example", 403}, {nil, "localhost", 200}, {nil, "192.168.0.7:8080", 200}, {nil, "app.localhost", 200},
+		{[]string{"ALLOWED_HOSTS=app.example, other.example"}, "other.example:8080", 200},
+		{[]string{"ALLOWED_HOSTS=app.example"}, "evil.example", 403},
+		{[]string{"ALLOWED_HOSTS=*"}, "evil.example", 200},
+		{[]string{real, "HOST=127.0.0.1"}, "app.example", 200},
+		{[]string{real, "HOST=127.0.0.1", "ALLOWED_HOSTS=app.example"}, "evil.example", 403},
+	} {
+		p := start(t, append(test.env, "PORT=0"), "web", "socket")
+		if status, _ := p.get("/", named(test.host)); status != test.status {
+			t.Errorf("%v: %s: %d, want %d", test.env, test.host, status, test.status)
+		}
+		// A page of the name asks with its own origin, as after DNS rebinding.
+		want := 101
+		if test.status == 403 {
+			want = 403
+		}
+		if _, res := p.dial("ann", "Host", test.host, "Origin", "http://"+test.host); res.StatusCode != want {
+			t.Errorf("%v: a socket of %s: %d, want %d", test.env, test.host, res.StatusCode, want)
+		}
+	}
+	p := launch(t, []string{"PORT=0", "ALLOWED_HOSTS=https://app.example"}, "web")
+	if status := p.status(); status != 1 || !strings.Contains(p.errors(), "ALLOWED_HOSTS") || strings.Contains(p.errors(), "queuerun started") {
+		t.Errorf("a host that no request has: status %d, %s", status, p.errors())
 	}
 }
 

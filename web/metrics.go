@@ -22,8 +22,8 @@ type Metrics struct {
 	// Redis holds the queues. It is required.
 	Redis redis.UniversalClient
 
-	// Password is as in Dashboard.
-	Password string
+	// Access decides who is let in; ScopeRead is needed. Nil lets nobody in.
+	Access *Access
 
 	once    sync.Once
 	handler http.Handler
@@ -31,6 +31,9 @@ type Metrics struct {
 
 // ServeHTTP serves the metrics.
 func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !m.Access.Admit(w, r, ScopeRead) {
+		return
+	}
 	m.once.Do(m.open)
 	m.handler.ServeHTTP(w, r)
 }
@@ -42,10 +45,10 @@ func (m *Metrics) open() {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		queueCollector{asynq.NewInspectorFromRedisClient(m.Redis)},
 	)
-	m.handler = guarded(m.Password, promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+	m.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		// Without Redis there is still something to tell about the process.
 		ErrorHandling: promhttp.ContinueOnError,
-	}))
+	})
 }
 
 var (

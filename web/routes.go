@@ -23,7 +23,7 @@ func (s *Server) routes() http.Handler {
 	app := s.app()
 	library := client.Handler()
 	ready := http.HandlerFunc(s.ready)
-	return s.recovered(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return s.recovered(s.hosted(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var h http.Handler
 		switch path := r.URL.Path; {
 		case path == socketPath:
@@ -46,5 +46,5 @@ func (s *Server) routes() http.Handler {
 			return
 		}
 		h.ServeHTTP(w, r)
-	}))
+	})))
 }

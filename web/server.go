@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/queuerun/queuerun/jobs/guard"
+	"github.com/queuerun/queuerun/jobs/refusal"
 	"github.com/queuerun/queuerun/socket"
 	"github.com/redis/go-redis/v9"
 )
@@ -33,6 +34,11 @@ type Server struct {
 	// Redis is what /readyz asks. It is required. It has one second to answer if the
 	// client has ContextTimeoutEnabled, else the client's own time-outs.
 	Redis redis.UniversalClient
+
+	// Hosts are the names that requests may be for; those for other names are answered
+	// with 403. IP addresses, localhost and names below localhost are always allowed, and
+	// "*" stands for any name. Empty means any name. See CheckHosts.
+	Hosts []string
 
 	// App serves every request that is not for a path of the server itself. Nil
 	// answers them with 404.
@@ -67,18 +73,23 @@ type Server struct {
 	// Logger receives what goes wrong. Nil means slog.Default().
 	Logger *slog.Logger
 
-	stopping   atomic.Bool
-	redisReady readiness
+	stopping     atomic.Bool
+	redisReady   readiness
+	strangeHosts refusal.Log
 }
 
 // Run serves requests until ctx is done and ShutdownDelay has passed, then takes no
 // more of them, waits up to Drain for those in flight, and returns nil. It returns an error when the listener
-// fails.
+// fails, or one of Hosts cannot be meant.
 //
 // Requests carry the values of ctx, such as the jobs client and the socket sender,
 // but do not end with it: one in flight may finish. Connections that became
 // WebSockets are not waited for; the socket server closes those.
 func (s *Server) Run(ctx context.Context) error {
+	if err := CheckHosts(s.Hosts); err != nil {
+		s.Listener.Close()
+		return fmt.Errorf("web: Server.Hosts: %w", err)
+	}
 	base := context.WithoutCancel(ctx)
 	server := &http.Server{
 		Handler:           s.routes(),
