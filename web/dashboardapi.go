@@ -120,7 +120,9 @@ func selection(body io.Reader) ([]byte, error) {
 	var selected struct {
 		IDs []string `json:"task_ids"`
 	}
-	if err := json.NewDecoder(body).Decode(&selected); err != nil {
+	decoder := json.NewDecoder(body)
+	decoder.DisallowUnknownFields() // or nothing would be selected, without a word
+	if err := decoder.Decode(&selected); err != nil {
 		return nil, err
 	}
 	for i, id := range selected.IDs {

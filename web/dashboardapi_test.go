@@ -289,7 +289,7 @@ func TestDashboardRefusesOtherNames(t *testing.T) {
 			}
 		}
 	}
-	for _, body := range []any{[]string{"a"}, map[string]any{"task_ids": []string{"-", "a~20b"}}, map[string]any{"task_ids": []string{"~FF"}}, "a"} {
+	for _, body := range []any{[]string{"a"}, map[string]any{"task_ids": []string{"-", "a~20b"}}, map[string]any{"task_ids": []string{"~FF"}}, map[string]any{"ids": []string{"a"}}, "a"} {
 		if got := s.ask("POST", "queues/orders/archived_tasks:batch_delete", body); got.status != 400 {
 			t.Errorf("%v: got %+v", body, got)
 		}
