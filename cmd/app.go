@@ -44,7 +44,8 @@ type App struct {
 	Middleware []jobs.Middleware
 
 	// Origins are the sites whose pages may open a socket, besides the one that
-	// the request is for: "https://app.example.com". Main adds ALLOWED_ORIGINS, a
+	// the request is for: "https://app.example.com". One that no browser would send, as
+	// without a scheme, is an error of Run. Main adds ALLOWED_ORIGINS, a
 	// list separated by commas.
 	Origins []string
 

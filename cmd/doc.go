@@ -48,7 +48,7 @@
 //	HOST                 address to listen on. Default: all interfaces, but 127.0.0.1
 //	                     when REDIS_URL is unset
 //	ALLOWED_ORIGINS      origins whose pages may open sockets besides the program's own,
-//	                     separated by commas
+//	                     such as https://app.example.com, separated by commas
 //	SHUTDOWN_DELAY       how long a process that is to stop goes on serving, with
 //	                     /readyz failing, such as 5s, so that load balancers notice.
 //	                     Default: no time

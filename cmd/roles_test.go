@@ -54,12 +54,23 @@ func TestAuthenticateDecidesAboutPagesAndSockets(t *testing.T) {
 
 func TestOriginsThatMayOpenSockets(t *testing.T) {
 	t.Parallel()
-	p := start(t, []string{"PORT=0", "ALLOWED_ORIGINS= https://a.example, https://b.example,"}, "socket")
+	p := start(t, []string{"PORT=0", "ALLOWED_ORIGINS= https://a.example, HTTPS://B.example:443/,"}, "socket")
 	for origin, want := range map[string]int{
 		p.url: 101, "https://a.example": 101, "https://b.example": 101, "https://c.example": 403,
 	} {
 		if _, res := p.dial("ann", "Origin", origin); res.StatusCode != want {
 			t.Errorf("%s: %d, want %d", origin, res.StatusCode, want)
+		}
+	}
+}
+
+// What lets nobody in is said before anything runs, also where nothing asks for it.
+func TestOriginsThatNoPageHasAreAnErrorAtTheStart(t *testing.T) {
+	t.Parallel()
+	for _, origins := range []string{"app.example.com", "https://fine.example,https://*.example.com"} {
+		p := launch(t, []string{"PORT=0", "ALLOWED_ORIGINS=" + origins}, "web")
+		if status := p.status(); status != 1 || !strings.Contains(p.errors(), "ALLOWED_ORIGINS: ") || strings.Contains(p.errors(), "queuerun started") {
+			t.Errorf("%s: status %d, %s", origins, status, p.errors())
 		}
 	}
 }

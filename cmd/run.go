@@ -47,6 +47,9 @@ func (a App) Run(ctx context.Context, names ...string) error {
 	if err != nil {
 		return err
 	}
+	if err := socket.CheckOrigins(a.Origins); err != nil {
+		return fmt.Errorf("App.Origins, ALLOWED_ORIGINS: %w", err)
+	}
 	if err := web.CheckHosts(a.Hosts); err != nil {
 		return fmt.Errorf("App.Hosts, ALLOWED_HOSTS: %w", err)
 	}

@@ -7,7 +7,7 @@ import (
 	"sync"
 
 	"github.com/queuerun/queuerun/jobs/guard"
-	"github.com/queuerun/queuerun/jobs/refusal"
+	"github.com/queuerun/queuerun/jobs/rarely"
 )
 
 // Access decides who may look at what a server serves itself, such as the dashboard
@@ -33,7 +33,7 @@ type Access struct {
 
 	crossSite http.CrossOriginProtection
 	guesses   guesses
-	wrong     refusal.Log
+	wrong     rarely.Log
 
 	once sync.Once
 	key  []byte // of the sessions

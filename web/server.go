@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/queuerun/queuerun/jobs/guard"
-	"github.com/queuerun/queuerun/jobs/refusal"
+	"github.com/queuerun/queuerun/jobs/rarely"
 	"github.com/queuerun/queuerun/socket"
 	"github.com/redis/go-redis/v9"
 )
@@ -75,7 +75,7 @@ type Server struct {
 
 	stopping     atomic.Bool
 	redisReady   readiness
-	strangeHosts refusal.Log
+	strangeHosts rarely.Log
 }
 
 // Run serves requests until ctx is done and ShutdownDelay has passed, then takes no

@@ -1,9 +1,9 @@
-// Package refusal tells the log of what strangers are refused, who could otherwise
-// fill it.
+// Package rarely tells the log now and then of what strangers can make happen as
+// often as they like, such as refusals, so that they do not fill it.
 //
 // It is no part of what programs may rely on. It is outside of internal because
 // the other packages need it as well.
-package refusal
+package rarely
 
 import (
 	"log/slog"
