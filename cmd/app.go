@@ -87,6 +87,11 @@ type App struct {
 	// ShutdownDelay and UnregisterOnStop are set when it is called.
 	ConfigureSocket func(*socket.Server)
 
+	// BodyTimeout is how long a client may pause in a body that HTTP reads, until
+	// reading fails. Zero means 30 seconds, negative no limit. A handler changes it for
+	// one request with http.ResponseController.SetReadDeadline.
+	BodyTimeout time.Duration
+
 	// ShutdownDelay is how long the program goes on to serve requests and sockets
 	// when it is to stop, with /readyz failing, so that load balancers notice before
 	// anybody is refused. Main takes it from SHUTDOWN_DELAY. Zero means no time.

@@ -30,9 +30,11 @@
 // # Limits
 //
 // The headers of a request must arrive within 10 seconds and have at most 64 KiB; an
-// idle connection is closed after 2 minutes. The time for bodies and answers has no
-// limit, because it would end sockets, streams and uploads too; a handler that wants
-// one sets it.
+// idle connection is closed after 2 minutes. On the server's own paths the whole body
+// must arrive within 10 seconds, and the answer be taken within 2 minutes, but for
+// sockets, which have their own limits. A body that the program's handler reads may take any time, if no pause in it is
+// longer than Server.BodyTimeout; answers of the handler have no limit, because it would
+// end streams too. A handler that wants others sets them with http.ResponseController.
 //
 // # Dashboard and metrics
 //

@@ -16,9 +16,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Limits of the HTTP server. There is no limit on the time that reading a body or
-// writing an answer takes: it would cut off sockets, streams and large uploads.
-// A handler that wants one sets it with http.ResponseController.
+// Limits of the HTTP server. There is no limit on the time that reading a whole body
+// or writing an answer takes, but for the server's own paths: it would cut off sockets,
+// streams and large uploads. See deadline.go.
 const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
@@ -60,6 +60,13 @@ type Server struct {
 
 	// Metrics serves /metrics, usually a *Metrics. Nil answers with 404.
 	Metrics http.Handler
+
+	// BodyTimeout is how long a client may take over each piece of a body that App
+	// reads, and over what App leaves unread: after it reading fails and the connection
+	// is closed. A handler that sets a deadline itself, with
+	// http.ResponseController.SetReadDeadline, has that one alone. Zero means 30 seconds,
+	// negative no limit.
+	BodyTimeout time.Duration
 
 	// ShutdownDelay is how long the server goes on as before when it is to stop,
 	// with /readyz failing, so that load balancers notice and send nothing any more.
