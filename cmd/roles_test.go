@@ -253,6 +253,14 @@ func TestProgramsWithDifferentPrefixesShareARedis(t *testing.T) {
 		if n != 1 {
 			t.Errorf("a program ran %d jobs, want its own one", n)
 		}
+		own, other := `"queue":"work"`, `"queue":"other:work"`
+		if p == two {
+			own, other = other, own
+		}
+		status, queues := p.get("/monitoring/api/queues", p.withToken)
+		if status != 200 || !strings.Contains(queues, own) || strings.Contains(queues, other) {
+			t.Errorf("its dashboard shows %d %s", status, queues)
+		}
 		p.waitFor("tick")
 	}
 }

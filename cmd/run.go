@@ -164,11 +164,11 @@ func (p *process) sockets() *socket.Server {
 func (p *process) web(sockets http.Handler) *web.Server {
 	access := p.dashboardAccess()
 	s := &web.Server{Listener: p.listener, Redis: p.store.client, Socket: sockets, Hosts: p.hosts(),
-		Metrics:     &web.Metrics{Redis: p.store.client, Access: access},
+		Metrics:     &web.Metrics{Redis: p.store.client, Prefix: p.app.Prefix, Access: access},
 		BodyTimeout: p.app.BodyTimeout, ShutdownDelay: p.app.ShutdownDelay, Logger: p.app.Logger}
 	if p.roles.has(Web) {
 		s.App, s.Authenticate = p.app.HTTP, p.app.Authenticate
-		s.Dashboard = &web.Dashboard{Redis: p.store.client, Access: access}
+		s.Dashboard = &web.Dashboard{Redis: p.store.client, Prefix: p.app.Prefix, Access: access}
 	}
 	return s
 }

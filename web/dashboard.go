@@ -18,6 +18,11 @@ type Dashboard struct {
 	// Redis holds the queues. It is required.
 	Redis redis.UniversalClient
 
+	// Prefix is that of the app whose queues are shown, as in jobs.Client: those of others
+	// in the same Redis are neither seen nor changed. A queue whose name only another
+	// asynq client can have given it is the app's without a prefix. Empty means that app.
+	Prefix string
+
 	// Access decides who is let in. Nil lets nobody in.
 	Access *Access
 
@@ -45,7 +50,7 @@ func (d *Dashboard) open() {
 		PayloadFormatter: asynqmon.PayloadFormatterFunc(showText),
 		ResultFormatter:  asynqmon.ResultFormatterFunc(showText),
 	})
-	d.handler = &dashboardAPI{asynqmon: monitor, inspector: asynq.NewInspectorFromRedisClient(d.Redis)}
+	d.handler = &dashboardAPI{owner: owner(d.Prefix), asynqmon: monitor, inspector: asynq.NewInspectorFromRedisClient(d.Redis)}
 }
 
 // connOpt lets Asynq use a client that exists already. It is never closed through it.

@@ -57,6 +57,9 @@
 // machine, or the own network, can reach needs it: pages of other sites can reach it
 // too, through the browsers that are there, by names of their own.
 //
+// Both show the queues of the app that has their Prefix, and those alone. Apps that
+// share a Redis and have no prefix share their queues, and their dashboards.
+//
 // # Names, numbers and times in the dashboard
 //
 // The dashboard's page puts ids and names into the paths of its requests. So that each

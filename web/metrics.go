@@ -13,7 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Metrics tells Prometheus about the queues in Redis, the same from every process,
+// Metrics tells Prometheus about the app's queues in Redis, the same from every process,
 // and about this process. It is an http.Handler for /metrics.
 //
 // The names begin with queuerun_queue_ for the queues, and with go_ and process_
@@ -21,6 +21,9 @@ import (
 type Metrics struct {
 	// Redis holds the queues. It is required.
 	Redis redis.UniversalClient
+
+	// Prefix is that of the app whose queues are told of, as in Dashboard.
+	Prefix string
 
 	// Access decides who is let in; ScopeRead is needed. Nil lets nobody in.
 	Access *Access
@@ -43,7 +46,7 @@ func (m *Metrics) open() {
 	registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		queueCollector{asynq.NewInspectorFromRedisClient(m.Redis)},
+		queueCollector{owner(m.Prefix), asynq.NewInspectorFromRedisClient(m.Redis)},
 	)
 	m.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		// Without Redis there is still something to tell about the process.
@@ -63,7 +66,10 @@ var (
 )
 
 // queueCollector looks at the queues each time it is asked.
-type queueCollector struct{ inspector *asynq.Inspector }
+type queueCollector struct {
+	owner     owner
+	inspector *asynq.Inspector
+}
 
 func (c queueCollector) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{queueJobs, queueLatency, queueProcessed, queueFailed} {
@@ -78,6 +84,9 @@ func (c queueCollector) Collect(metrics chan<- prometheus.Metric) {
 		return
 	}
 	for _, queue := range queues {
+		if !c.owner.has(queue) {
+			continue
+		}
 		info, err := c.inspector.GetQueueInfo(queue)
 		if err != nil {
 			metrics <- prometheus.NewInvalidMetric(queueJobs, err)
