@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/queuerun/queuerun/jobs/guard"
+	"github.com/queuerun/queuerun/jobs/site"
 )
 
 // HTTP returns a handler that pushes the body of a POST request as a job. It
@@ -82,7 +83,7 @@ func (q *Queue[T]) pushRequest(w http.ResponseWriter, r *http.Request, o *httpOp
 		w.Header().Set("Allow", http.MethodPost)
 		return "", httpError{http.StatusMethodNotAllowed, fmt.Errorf("method %s: only POST is allowed", r.Method)}
 	}
-	if o.crossSite.Check(r) != nil {
+	if site.CrossSite(&o.crossSite, r) != nil {
 		return "", httpError{http.StatusForbidden, errors.New("a page of another site sent this request")}
 	}
 	to, params, err := readURL(r, isFIFO(q.name))

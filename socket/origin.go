@@ -48,7 +48,7 @@ func (h *hub) allowed(r *http.Request) bool {
 		return true
 	}
 	h.foreign.Note(h.log, "refused a connection from a page of another site (Server.Origins, ALLOWED_ORIGINS)",
-		"origin", fmt.Sprintf("%.100q", r.Header.Get("Origin")), "host", fmt.Sprintf("%.100q", r.Host), "https", secure(r))
+		"origin", fmt.Sprintf("%.100s", r.Header.Get("Origin")), "host", fmt.Sprintf("%.100s", r.Host), "https", secure(r))
 	return false
 }
 

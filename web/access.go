@@ -8,6 +8,7 @@ import (
 
 	"github.com/queuerun/queuerun/jobs/guard"
 	"github.com/queuerun/queuerun/jobs/rarely"
+	"github.com/queuerun/queuerun/jobs/site"
 )
 
 // Access decides who may look at what a server serves itself, such as the dashboard
@@ -74,7 +75,7 @@ func (a *Access) Admit(w http.ResponseWriter, r *http.Request, needed Scope) boo
 		writeError(w, http.StatusForbidden, "nobody is let in here")
 		return false
 	}
-	if err := a.crossSite.Check(r); err != nil {
+	if site.CrossSite(&a.crossSite, r) != nil {
 		writeError(w, http.StatusForbidden, "a page of another site sent this request")
 		return false
 	}
@@ -109,7 +110,7 @@ func (a *Access) identify(w http.ResponseWriter, r *http.Request) *Principal {
 	}
 	who := a.holder(given)
 	if who == nil {
-		a.wrong.Note(guard.Logger(a.Logger), "a wrong password or token was given", "client", r.RemoteAddr, "host", fmt.Sprintf("%.100q", r.Host))
+		a.wrong.Note(guard.Logger(a.Logger), "a wrong password or token was given", "client", r.RemoteAddr, "host", fmt.Sprintf("%.100s", r.Host))
 		a.challenge(w, "wrong password or token: ")
 		return nil
 	}

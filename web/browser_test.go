@@ -26,6 +26,7 @@ func TestDashboardInABrowser(t *testing.T) {
 		{"a running job", testRunning},
 		{"below /monitoring", testBelowMonitoring},
 		{"schedules", testSchedules},
+		{"the token of the start", testToken},
 		{"jobs of any id", testIDs},
 		{"numbers", testNumbers},
 	} {

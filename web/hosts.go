@@ -16,7 +16,7 @@ func (s *Server) hosted(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.isNamed(site.HostOf(r.Host)) {
 			s.strangeHosts.Note(s.logger(), "refused a request for a host that is not allowed (Server.Hosts, ALLOWED_HOSTS)",
-				"host", fmt.Sprintf("%.100q", r.Host), "client", r.RemoteAddr)
+				"host", fmt.Sprintf("%.100s", r.Host), "client", r.RemoteAddr)
 			writeError(w, http.StatusForbidden, fmt.Sprintf("the host %.100q is not allowed here", r.Host))
 			return
 		}
