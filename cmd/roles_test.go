@@ -2,6 +2,9 @@ package cmd_test
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"syscall"
 	"testing"
@@ -178,6 +181,32 @@ func TestDashboardIsForDevelopmentThePasswordOrTheToken(t *testing.T) {
 			if status, _ := p.get(path+"?token="+token, test.change); test.token && status != 200 {
 				t.Errorf("%s: %s with the token: %d", test.name, path, status)
 			}
+		}
+	}
+}
+
+// A proxy on the same machine that says nothing of it, as nginx's proxy_pass alone,
+// lets nobody in: neither by the address nor by the host that it makes of them.
+func TestDashboardBehindAProxyThatSaysNothing(t *testing.T) {
+	t.Parallel()
+	p := start(t, []string{"REDIS_URL=redis://" + redistest.Real(t).Addr, "HOST=127.0.0.1", "PORT=0"}, "web")
+	to, err := url.Parse(p.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }})
+	defer proxy.Close()
+	for path, want := range map[string]int{
+		"/": 200, "/monitoring": 401, "/monitoring/api/queues": 401, "/metrics": 401,
+		"/monitoring/api/queues?token=" + p.token(): 200, "/metrics?token=" + p.token(): 200,
+	} {
+		res, err := proxy.Client().Get(proxy.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("%s: %d, want %d", path, res.StatusCode, want)
 		}
 	}
 }
