@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -86,6 +87,9 @@ func decodeJSON[T any](body []byte, unknown bool) (payload T, err error) {
 	if !utf8.Valid(body) {
 		return payload, errors.New("the body is not valid UTF-8")
 	}
+	if string(bytes.TrimSpace(body)) == "null" && !takesNull(reflect.TypeFor[T]()) {
+		return payload, errors.New("a JSON null does not fit")
+	}
 	if payload, err = decode[T]("", body); err != nil { // as the worker will
 		return payload, jsonError(errors.Unwrap(err)) // without the queue
 	}
@@ -99,6 +103,16 @@ func decodeJSON[T any](body []byte, unknown bool) (payload T, err error) {
 		return exact, jsonError(err)
 	}
 	return exact, nil
+}
+
+// takesNull tells whether null is a value of a type. Others would be left as they are,
+// which makes an empty payload.
+func takesNull(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:
+		return true
+	}
+	return decodesItself(t)
 }
 
 // jsonError puts an error of encoding/json in words for clients, which know
