@@ -27,6 +27,7 @@ func TestDashboardInABrowser(t *testing.T) {
 		{"below /monitoring", testBelowMonitoring},
 		{"schedules", testSchedules},
 		{"the token of the start", testToken},
+		{"a name of another site", testRebound},
 		{"jobs of any id", testIDs},
 		{"numbers", testNumbers},
 	} {

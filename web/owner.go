@@ -49,8 +49,9 @@ func (o owner) only(answer any) {
 		others := o.drop(all)
 		return others == 0 || len(all) > 0
 	})
-	if stats, ok := object["stats"].(map[string]any); ok && stats["queue"] == nil { // or it is of one queue
-		o.drop(stats)
+	stats, _ := object["stats"].(map[string]any)
+	if _, ofOne := stats["queue"].(string); !ofOne {
+		o.drop(stats) // are by queue
 	}
 }
 

@@ -80,6 +80,7 @@ func TestDashboardShowsItsOwnApp(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
 		prefixes := []string{"", "shop", "shop:eu"}
 		n := newNeighbours(t, rdb, prefixes...)
+		enqueue(t, rdb, "queue") // a name that answers have as a field
 		for prefix, board := range n.boards {
 			own := asynqName(prefix, "orders")
 			redistest.Eventually(t, patience, own+" to be shown as running", func() bool {
