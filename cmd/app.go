@@ -44,9 +44,17 @@ type App struct {
 	Middleware []jobs.Middleware
 
 	// Origins are the sites whose pages may open a socket, besides the one that
-	// the request is for: "https://app.example.com". Main adds ALLOWED_ORIGINS, a
+	// the request is for: "https://app.example.com". One that no browser would send, as
+	// without a scheme, is an error of Run. Main adds ALLOWED_ORIGINS, a
 	// list separated by commas.
 	Origins []string
+
+	// Hosts are the names that requests may be for: "app.example.com". Those for other
+	// names are answered with 403, but IP addresses and localhost are always allowed, and
+	// "*" stands for any name. Default: any name, but with an embedded Redis none: a
+	// page of any site can make a name of its own mean this machine, and read what it
+	// is answered. Main adds ALLOWED_HOSTS, a list separated by commas.
+	Hosts []string
 
 	// Prefix begins the name of every key in Redis, so that several programs can
 	// share one. Processes of one program must have the same one. Default: none.
@@ -69,15 +77,20 @@ type App struct {
 
 	// DashboardPassword opens the dashboard at /monitoring, and /metrics, to whoever
 	// gives it, with any user name, by HTTP Basic authentication. Without a password
-	// they are open to this machine if the program listens on a loopback address
-	// or its Redis is embedded, and absent otherwise. Main takes it from
-	// DASHBOARD_PASSWORD.
+	// they need a token that the log has at the start, in a URL to open, and that ends
+	// with the process; and nothing if the Redis is embedded, the program listens on
+	// a loopback address and Hosts is empty. Main takes it from DASHBOARD_PASSWORD.
 	DashboardPassword string
 
 	// ConfigureSocket changes the socket server before it runs: its limits and
 	// times, such as MaxPerUser. Redis, Prefix, Handlers, Jobs, Origins, Logger,
 	// ShutdownDelay and UnregisterOnStop are set when it is called.
 	ConfigureSocket func(*socket.Server)
+
+	// BodyTimeout is how long a client may pause in a body that HTTP reads, until
+	// reading fails. Zero means 30 seconds, negative no limit. A handler changes it for
+	// one request with http.ResponseController.SetReadDeadline.
+	BodyTimeout time.Duration
 
 	// ShutdownDelay is how long the program goes on to serve requests and sockets
 	// when it is to stop, with /readyz failing, so that load balancers notice before

@@ -48,14 +48,29 @@
 //	HOST                 address to listen on. Default: all interfaces, but 127.0.0.1
 //	                     when REDIS_URL is unset
 //	ALLOWED_ORIGINS      origins whose pages may open sockets besides the program's own,
-//	                     separated by commas
+//	                     such as https://app.example.com, separated by commas
 //	SHUTDOWN_DELAY       how long a process that is to stop goes on serving, with
 //	                     /readyz failing, such as 5s, so that load balancers notice.
 //	                     Default: no time
+//	ALLOWED_HOSTS        names that requests may be for, separated by commas, besides
+//	                     localhost and IP addresses; "*" is any. Default: any, but
+//	                     none when REDIS_URL is unset
 //	DASHBOARD_PASSWORD   opens /monitoring and /metrics to whoever gives it by HTTP Basic
-//	                     authentication. Without it they are there only when the
-//	                     process listens on a loopback address or REDIS_URL is
-//	                     unset, and open only to the machine itself
+//	                     authentication. Without it they need the token that the log
+//	                     has at the start, unless REDIS_URL and ALLOWED_HOSTS are
+//	                     unset and the process listens on a loopback address
+//
+// Without a password each process writes a URL with a token of its own into the log.
+// Opened in a browser it sets a cookie; scripts send the token as "Authorization:
+// Bearer". It ends with the process, and a load balancer that goes from one process
+// to another makes it useless: set a password there. No address, and no header of
+// a proxy, lets anybody in: whoever comes through a proxy on the same machine has a local
+// address.
+//
+// With an embedded Redis requests for other names than localhost are refused: a page of
+// any site can make its own name mean this machine (DNS rebinding), and would be
+// answered like one of the program's. Behind a proxy, or with the name of a container,
+// name it in ALLOWED_HOSTS.
 //
 // Main alone reads it, and signals and arguments. Run takes the same settings as
 // fields of App, which is how tests start a whole program on a free port.

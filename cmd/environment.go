@@ -14,11 +14,8 @@ func (a *App) fromEnvironment(getenv func(string) string, names []string) error 
 	if p := getenv("DASHBOARD_PASSWORD"); p != "" {
 		a.DashboardPassword = p
 	}
-	for origin := range strings.SplitSeq(getenv("ALLOWED_ORIGINS"), ",") {
-		if origin = strings.TrimSpace(origin); origin != "" {
-			a.Origins = append(a.Origins[:len(a.Origins):len(a.Origins)], origin)
-		}
-	}
+	a.Origins = addList(a.Origins, getenv("ALLOWED_ORIGINS"))
+	a.Hosts = addList(a.Hosts, getenv("ALLOWED_HOSTS"))
 	if delay := getenv("SHUTDOWN_DELAY"); delay != "" {
 		d, err := time.ParseDuration(delay)
 		if err != nil || d < 0 {
@@ -27,6 +24,17 @@ func (a *App) fromEnvironment(getenv func(string) string, names []string) error 
 		a.ShutdownDelay = d
 	}
 	return a.addrFromEnvironment(getenv("HOST"), getenv("PORT"), names)
+}
+
+// addList adds the entries of a list that is separated by commas.
+func addList(to []string, list string) []string {
+	to = to[:len(to):len(to)]
+	for entry := range strings.SplitSeq(list, ",") {
+		if entry = strings.TrimSpace(entry); entry != "" {
+			to = append(to, entry)
+		}
+	}
+	return to
 }
 
 // addrFromEnvironment sets Addr. A host alone does not make a worker listen: only

@@ -27,7 +27,7 @@ func TestWhatIsWrongAtTheStartIsOneLineAndStatusOne(t *testing.T) {
 		"second role":      {nil, []string{"web", "Worker"}, `unknown role "Worker"`},
 		"scheme":           {[]string{"REDIS_URL=http://localhost"}, nil, "REDIS_URL http://localhost: want redis://, rediss:// or unix://: redis: invalid URL scheme: http"},
 		"no URL":           {[]string{"REDIS_URL=localhost:6379"}, nil, "REDIS_URL localhost:6379: want redis://"},
-		"database":         {[]string{"REDIS_URL=redis://me:secret@localhost/x"}, nil, `REDIS_URL redis://me:xxxxx@localhost/x: want redis://, rediss:// or unix://: redis: invalid database number: "x"`},
+		"database":         {[]string{"REDIS_URL=redis://me:secret@localhost/x"}, nil, `REDIS_URL redis://…@localhost/x: want redis://, rediss:// or unix://: redis: invalid database number: "x"`},
 		"option":           {[]string{"REDIS_URL=redis://localhost?colour=red"}, nil, "colour"},
 		"password in URL":  {[]string{"REDIS_URL=redis://me:sec/ret@localhost"}, nil, "may have a password"},
 		"PORT":             {[]string{"PORT=http"}, nil, `PORT "http" is not a number from 0 to 65535`},

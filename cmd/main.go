@@ -111,8 +111,11 @@ Environment
                       own, separated by commas
   SHUTDOWN_DELAY      how long to go on serving when stopping, with /readyz failing,
                       such as 5s; default: no time
+  ALLOWED_HOSTS       names that requests may be for, separated by commas; default:
+                      any, but only localhost and IP addresses when REDIS_URL is
+                      unset
   DASHBOARD_PASSWORD  password of the dashboard and of /metrics, for any user name.
-                      Without one they are there only when the program listens on
-                      a loopback address or REDIS_URL is unset, and are open only
-                      to this machine
+                      Without one they need the token that the log has at the
+                      start; and nothing when REDIS_URL and ALLOWED_HOSTS are unset
+                      and the program listens on a loopback address
 `

@@ -75,7 +75,7 @@ func launch(t *testing.T, env []string, roles ...string) *program {
 func cleanEnv() []string {
 	return slices.DeleteFunc(os.Environ(), func(s string) bool {
 		name, _, _ := strings.Cut(s, "=")
-		return slices.Contains([]string{"REDIS_URL", "PORT", "HOST", "ALLOWED_ORIGINS", "DASHBOARD_PASSWORD", "SHUTDOWN_DELAY"}, name)
+		return slices.Contains([]string{"REDIS_URL", "PORT", "HOST", "ALLOWED_ORIGINS", "ALLOWED_HOSTS", "DASHBOARD_PASSWORD", "SHUTDOWN_DELAY"}, name)
 	})
 }
 
@@ -97,6 +97,22 @@ func start(t *testing.T, env []string, roles ...string) *program {
 		p.eventually("the program to be ready", func() bool { status, _ := p.get("/readyz"); return status == 200 })
 	}
 	return p
+}
+
+var tokenLine = regexp.MustCompile(`url=\S+\?token=(\w+)`)
+
+// token is the one that opens the dashboard, or empty if the program has not said any
+// by the time that it is ready.
+func (p *program) token() string {
+	if found := tokenLine.FindStringSubmatch(p.errors()); found != nil {
+		return found[1]
+	}
+	return ""
+}
+
+// withToken makes a request one of somebody who has read the program's log.
+func (p *program) withToken(r *http.Request) {
+	r.Header.Set("Authorization", "Bearer "+p.token())
 }
 
 // Write takes what the program writes to standard error.

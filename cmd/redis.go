@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,23 +84,15 @@ func (s *store) check(ctx context.Context, log *slog.Logger) error {
 	return nil
 }
 
-// parseRedisURL reads a redis://, rediss:// or unix:// URL. Its errors do not show
-// a password.
+// parseRedisURL reads a redis://, rediss:// or unix:// URL. Its errors show no
+// password, nor what may be one.
 func parseRedisURL(raw string) (*redis.Options, error) {
-	shown := raw
-	if strings.Contains(raw, "@") {
-		shown = "(not shown: it may have a password)"
-		if u, err := url.Parse(raw); err == nil {
-			shown = u.Redacted()
-		}
+	shown, err := shownURL(raw)
+	if err != nil {
+		return nil, fmt.Errorf("REDIS_URL (not shown: it may have a password): want redis://, rediss:// or unix://: %w", err)
 	}
 	options, err := redis.ParseURL(raw)
 	if err != nil {
-		var syntax *url.Error
-		if errors.As(err, &syntax) {
-			// It quotes parts of the URL, and an unescaped password among them.
-			err = errors.New("it is not a URL; in user names and passwords write / : @ # ? % as %2F, %3A and so on")
-		}
 		return nil, fmt.Errorf("REDIS_URL %s: want redis://, rediss:// or unix://: %w", shown, err)
 	}
 	// A deadline of the caller is a deadline, as in the health check.
@@ -106,4 +101,34 @@ func parseRedisURL(raw string) (*redis.Options, error) {
 	// else asking for them is a failed command on each new connection.
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return options, nil
+}
+
+// errNotURL is the error about a URL of which not even a part can be shown: without a
+// scheme, or with a character that ends the password too early, anything may be it.
+var errNotURL = errors.New("it is not a URL; in user names and passwords write / : @ # ? % as %2F, %3A and so on")
+
+// onlyHost is a host and a port, which is easily taken for a URL.
+var onlyHost = regexp.MustCompile(`^[\w.-]+:\d{1,5}$`)
+
+// shownURL returns what can be shown of a URL to whoever reads the log: neither who
+// uses it nor the values of options.
+func shownURL(raw string) (string, error) {
+	if onlyHost.MatchString(raw) {
+		return raw, nil
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme == "" || u.Opaque != "" || u.Fragment != "" || strings.Contains(u.Path+u.RawQuery, "@") {
+		return "", errNotURL
+	}
+	shown := u.Scheme + "://"
+	if u.User != nil {
+		shown += "…@"
+	}
+	shown += u.Host + u.EscapedPath()
+	sign := "?"
+	for _, name := range slices.Sorted(maps.Keys(u.Query())) {
+		shown += sign + url.QueryEscape(name) + "=…"
+		sign = "&"
+	}
+	return shown, nil
 }

@@ -28,6 +28,27 @@ func TestRedisURLs(t *testing.T) {
 	}
 }
 
+// Wherever a password is, and however wrong the rest, no error shows it.
+func TestErrorsAboutARedisURLShowNoPassword(t *testing.T) {
+	for _, raw := range []string{
+		"redis://h?password=s3cret", "redis://h:6379/0?password=s3cret&pool_size=x", "rediss://h?pool_size=7&auth=s3cret",
+		"redis://me:s3cret@h?nonsense=1", "redis://s3cret@h?nonsense=1", "unix://me:s3cret@/run/redis.sock?nonsense=1",
+		"s3cret@h", "me:s3cret@h:6379", ":s3cret@h", "h?password=s3cret", "redis:s3cret@h:6379", "redis:///:s3cret@h",
+		"redis://me:12?s3cret@h:6379", "redis://me:12/s3cret@h:6379", "redis://me:12#s3cret@h:6379", "redis://me:s3cret%zz@h",
+		"http://me:s3cret@h", "redis://me:pa/s3cret@h",
+	} {
+		_, err := parseRedisURL(raw)
+		if err == nil || strings.Contains(err.Error(), "s3cret") || !strings.HasPrefix(err.Error(), "REDIS_URL ") {
+			t.Errorf("%s: got %v", raw, err)
+		}
+	}
+	_, err := parseRedisURL("redis://me:s3cret@h:6379/2?password=s3cret&pool_size=7")
+	const want = "REDIS_URL redis://…@h:6379/2?password=…&pool_size=…: want redis://, rediss:// or unix://: redis: unexpected option: password"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestStoreIsUsable(t *testing.T) {
 	for name, url := range map[string]string{"embedded": "", "real": "redis://" + redistest.Real(t).Addr} {
 		s, err := openStore(t.Context(), url, nil)

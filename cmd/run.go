@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -46,6 +47,12 @@ func (a App) Run(ctx context.Context, names ...string) error {
 	if err != nil {
 		return err
 	}
+	if err := socket.CheckOrigins(a.Origins); err != nil {
+		return fmt.Errorf("App.Origins, ALLOWED_ORIGINS: %w", err)
+	}
+	if err := web.CheckHosts(a.Hosts); err != nil {
+		return fmt.Errorf("App.Hosts, ALLOWED_HOSTS: %w", err)
+	}
 	store, err := openStore(ctx, a.RedisURL, a.Logger)
 	if ctx.Err() != nil && err != nil {
 		return nil // stopped before it was running
@@ -76,6 +83,7 @@ type process struct {
 
 	jobs   *jobs.Client
 	sender *socket.Sender
+	token  string // opens the dashboard; empty if that needs none
 }
 
 func (p *process) run(ctx context.Context) error {
@@ -87,8 +95,9 @@ func (p *process) run(ctx context.Context) error {
 	p.jobs.OnUpdate = func(ctx context.Context, update jobs.Info) error { // Whoever cancels may have no sender.
 		return sendUpdate(p.sender.Context(ctx), update)
 	}
-	p.announce()
 	parts := p.parts()
+	p.announce()
+	p.announceToken()
 	ctx = context.WithValue(ctx, redisKey{}, redis.UniversalClient(p.store.client))
 	ctx = redisstep.Checked(ctx, p.store.client) // by openStore
 	err := parts.run(p.jobs.Context(p.sender.Context(ctx)))
@@ -153,17 +162,13 @@ func (p *process) sockets() *socket.Server {
 // web returns the server of what this process has to serve: everything in the web
 // role, the sockets in the socket role, health and metrics in any case.
 func (p *process) web(sockets http.Handler) *web.Server {
-	s := &web.Server{Listener: p.listener, Redis: p.store.client, Socket: sockets,
-		ShutdownDelay: p.app.ShutdownDelay, Logger: p.app.Logger}
-	monitored := p.app.DashboardPassword != "" || p.store.embedded != nil || onLoopback(p.listener)
-	if monitored {
-		s.Metrics = &web.Metrics{Redis: p.store.client, Password: p.app.DashboardPassword}
-	}
+	access := p.dashboardAccess()
+	s := &web.Server{Listener: p.listener, Redis: p.store.client, Socket: sockets, Hosts: p.hosts(),
+		Metrics:     &web.Metrics{Redis: p.store.client, Prefix: p.app.Prefix, Access: access},
+		BodyTimeout: p.app.BodyTimeout, ShutdownDelay: p.app.ShutdownDelay, Logger: p.app.Logger}
 	if p.roles.has(Web) {
 		s.App, s.Authenticate = p.app.HTTP, p.app.Authenticate
-		if monitored {
-			s.Dashboard = &web.Dashboard{Redis: p.store.client, Password: p.app.DashboardPassword}
-		}
+		s.Dashboard = &web.Dashboard{Redis: p.store.client, Prefix: p.app.Prefix, Access: access}
 	}
 	return s
 }

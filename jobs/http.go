@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/queuerun/queuerun/jobs/guard"
+	"github.com/queuerun/queuerun/jobs/site"
 )
 
 // HTTP returns a handler that pushes the body of a POST request as a job. It
@@ -20,10 +21,13 @@ import (
 // if it is a struct or a map, or a pointer to one, also a form
 // (application/x-www-form-urlencoded or multipart/form-data). A body has at
 // most 1 MiB. Numbers of JSON are stored as they were written, also those that go
-// into an any.
+// into an any. A member that T has no field for is an error: it is misspelt more often
+// than it is superfluous, and a job without it would be accepted, run, and do
+// something else than was asked for. AllowUnknown allows them.
 //
 // A form's fields go where encoding/json would put a member of their name, and
-// unknown ones are ignored. "address.city" is the field city of address, and
+// unknown ones are ignored: browsers send those of buttons, and pages have more of
+// their own, as against forgery. "address.city" is the field city of address, and
 // "lines.0.sku" that of the first of lines; slices also take a field that is
 // repeated, where anything else takes the last value. Numbers are decimal, a
 // bool is true, false, 1, 0, on or off, times and other types with an
@@ -36,11 +40,17 @@ import (
 // first job's id. The other path values, and the first value of each name in
 // the query, are the job's Params; where both have a name, the path counts.
 //
+// Pages of other sites cannot push: their visitor's browser would send the cookies
+// of this one with the request. Browsers say which site a page is of
+// (net/http.CrossOriginProtection); who is no browser says nothing, and may push.
+// AllowOrigins allows more.
+//
 // What is wrong is answered as {"error": "..."}:
 //
 //	400  a payload that does not fit, naming the field; a missing or empty
 //	     group; an empty dedupe id; path or query not in UTF-8, or with a group
 //	     of more than 1 KiB or params of more than 64 KiB
+//	403  a page of another site sent it
 //	405  a method other than POST
 //	413  more than 1 MiB
 //	415  a content type that the queue does not take
@@ -49,9 +59,16 @@ import (
 //	     the payload's own panicked
 //
 // What lies behind a 503 is logged with slog and not told to the client.
-func (q *Queue[T]) HTTP() http.Handler {
+func (q *Queue[T]) HTTP() http.Handler { return q.HTTPWith() }
+
+// HTTPWith is HTTP with options.
+func (q *Queue[T]) HTTPWith(options ...HTTPOption) http.Handler {
+	o := &httpOptions{}
+	for _, option := range options {
+		option(o)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id, err := q.pushRequest(w, r)
+		id, err := q.pushRequest(w, r, o)
 		if err != nil {
 			answerError(r.Context(), w, q.name, err)
 			return
@@ -61,16 +78,19 @@ func (q *Queue[T]) HTTP() http.Handler {
 	})
 }
 
-func (q *Queue[T]) pushRequest(w http.ResponseWriter, r *http.Request) (string, error) {
+func (q *Queue[T]) pushRequest(w http.ResponseWriter, r *http.Request, o *httpOptions) (string, error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		return "", httpError{http.StatusMethodNotAllowed, fmt.Errorf("method %s: only POST is allowed", r.Method)}
+	}
+	if site.CrossSite(&o.crossSite, r) != nil {
+		return "", httpError{http.StatusForbidden, errors.New("a page of another site sent this request")}
 	}
 	to, params, err := readURL(r, isFIFO(q.name))
 	if err != nil {
 		return "", httpError{http.StatusBadRequest, err}
 	}
-	payload, err := readPayload[T](w, r)
+	payload, err := readPayload[T](w, r, o.unknown)
 	if err != nil {
 		return "", err
 	}

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -18,10 +19,11 @@ import (
 // maxBody is how many bytes a body may have that HTTP takes.
 const maxBody = 1 << 20
 
-// readPayload reads and decodes the body of a request. Every error is an
+// readPayload reads and decodes the body of a request. Unknown says whether JSON may
+// have members that the payload has no field for. Every error is an
 // httpError, except when code of the payload's own panics.
-func readPayload[T any](w http.ResponseWriter, r *http.Request) (payload T, err error) {
-	decodeBody, err := bodyDecoder[T](r.Header.Get("Content-Type"))
+func readPayload[T any](w http.ResponseWriter, r *http.Request, unknown bool) (payload T, err error) {
+	decodeBody, err := bodyDecoder[T](r.Header.Get("Content-Type"), unknown)
 	if err != nil {
 		return payload, httpError{http.StatusUnsupportedMediaType, err}
 	}
@@ -56,7 +58,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 }
 
 // bodyDecoder returns the function that decodes bodies of a content type.
-func bodyDecoder[T any](contentType string) (func(body []byte) (T, error), error) {
+func bodyDecoder[T any](contentType string, unknown bool) (func(body []byte) (T, error), error) {
 	switch any(*new(T)).(type) {
 	case string, []byte:
 		return decodeText[T], nil
@@ -65,7 +67,7 @@ func bodyDecoder[T any](contentType string) (func(body []byte) (T, error), error
 	switch {
 	case err != nil:
 	case kind == "application/json" || strings.HasSuffix(kind, "+json"):
-		return decodeJSON[T], nil
+		return func(body []byte) (T, error) { return decodeJSON[T](body, unknown) }, nil
 	case kind == "application/x-www-form-urlencoded" && takesForms[T]():
 		return func(body []byte) (T, error) { return decodeForm[T](readURLEncoded(body)) }, nil
 	case kind == "multipart/form-data" && takesForms[T]():
@@ -81,20 +83,36 @@ func bodyDecoder[T any](contentType string) (func(body []byte) (T, error), error
 
 func decodeText[T any](body []byte) (T, error) { return decode[T]("", body) }
 
-func decodeJSON[T any](body []byte) (payload T, err error) {
+func decodeJSON[T any](body []byte, unknown bool) (payload T, err error) {
 	if !utf8.Valid(body) {
 		return payload, errors.New("the body is not valid UTF-8")
 	}
-	if payload, err = decode[T]("", body); err != nil {
+	if string(bytes.TrimSpace(body)) == "null" && !takesNull(reflect.TypeFor[T]()) {
+		return payload, errors.New("a JSON null does not fit")
+	}
+	if payload, err = decode[T]("", body); err != nil { // as the worker will
 		return payload, jsonError(errors.Unwrap(err)) // without the queue
 	}
-	if holdsAny(reflect.TypeFor[T]()) {
-		// It is encoded again to be stored, with the numbers that the client wrote.
-		var exact T
-		err = unmarshalExactly(body, &exact)
-		return exact, err
+	var exact T
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber() // It is encoded again to be stored, with the numbers that the client wrote.
+	if !unknown {
+		decoder.DisallowUnknownFields()
 	}
-	return payload, nil
+	if err := decoder.Decode(&exact); err != nil {
+		return exact, jsonError(err)
+	}
+	return exact, nil
+}
+
+// takesNull tells whether null is a value of a type. Others would be left as they are,
+// which makes an empty payload.
+func takesNull(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Interface:
+		return true
+	}
+	return decodesItself(t)
 }
 
 // jsonError puts an error of encoding/json in words for clients, which know
@@ -108,6 +126,10 @@ func jsonError(err error) error {
 		return fmt.Errorf("field %q: a JSON %s does not fit", wrong.Field, wrong.Value)
 	case errors.As(err, &wrong):
 		return fmt.Errorf("a JSON %s does not fit", wrong.Value)
+	}
+	if quoted, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok { // It has no type of its own.
+		name, _ := strconv.Unquote(quoted)
+		return fmt.Errorf("unknown member %.100q", name)
 	}
 	if strings.HasPrefix(err.Error(), "json: ") {
 		return errors.New("the payload does not fit")

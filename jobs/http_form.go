@@ -67,5 +67,6 @@ func decodeForm[T any](form url.Values, err error) (payload T, _ error) {
 	if err != nil {
 		return payload, fmt.Errorf("write the form as JSON: %w", err)
 	}
-	return decodeJSON[T](body)
+	// What is left has a field, or more than one, of which encoding/json takes none.
+	return decodeJSON[T](body, true)
 }

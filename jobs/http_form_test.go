@@ -125,12 +125,14 @@ func TestHTTPDecodesBodiesByTheirType(t *testing.T) {
 		read   = `{"name":"Ada","tags":["a\r\nb"],"scan":"/wA="}`
 	)
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
-		checkBody[purchase](t, rdb, "application/json", `{"name":"x","new":1}`, `{"name":"x"}`, "")
+		checkBody[purchase](t, rdb, "application/json", `{"name":"x","new":1}`, "", `unknown member "new"`)
 		checkBody[purchase](t, rdb, "application/vnd.shop+json", `{"name":"x"}`, `{"name":"x"}`, "")
 		checkBody[purchase](t, rdb, multi, parts, read, "")
 		checkBody[purchase](t, rdb, multi, binary, "", `field "name" is not valid UTF-8`)
 		checkBody[purchase](t, rdb, multi, "--b--\r\n", `{}`, "")
 		checkBody[purchase](t, rdb, multi, strings.Repeat("--b\r\nX: y\r\n\r\n\r\n", 10_001)+"--b--\r\n", "", "more than 10000 parts")
+		checkBody[*purchase](t, rdb, "application/json", "null", "null", "")
+		checkBody[map[string]any](t, rdb, "application/json", "null", "null", "")
 		checkBody[*purchase](t, rdb, multi, parts, read, "")
 		checkBody[*purchase](t, rdb, urlencoded, "unknown=1", `{}`, "")
 		checkBody[map[string]string](t, rdb, urlencoded, form, `{"k":"2","x.y":"3"}`, "")

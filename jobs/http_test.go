@@ -141,6 +141,8 @@ func TestHTTPAnswersWhatIsWrong(t *testing.T) {
 		{"POST", "/orders", json, `{}{}`, 400, "not valid JSON after 3 bytes"},
 		{"POST", "/orders", json, `{"id":1}`, 400, `field \"id\": a JSON number does not fit`},
 		{"POST", "/orders", json, `[]`, 400, "a JSON array does not fit"},
+		{"POST", "/orders", json, ` null `, 400, "a JSON null does not fit"},
+		{"POST", "/counts", json, `null`, 400, "a JSON null does not fit"},
 		{"POST", "/orders", json, "{\"id\":\"\xff\"}", 400, "not valid UTF-8"},
 		{"POST", "/orders", form, "id=%zz", 400, "%zz"},
 		{"POST", "/orders", form, "id=%ff", 400, `field \"id\" is not valid UTF-8`},

@@ -4,11 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -55,7 +54,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Upgrade", "websocket")
 		refuse(w, http.StatusUpgradeRequired, "expected a WebSocket request")
 	case !h.allowed(r):
-		refuse(w, http.StatusForbidden, "origin "+r.Header.Get("Origin")+" is not allowed")
+		refuse(w, http.StatusForbidden, fmt.Sprintf("origin %.100s is not allowed", r.Header.Get("Origin")))
 	case !h.reserve():
 		w.Header().Set("Retry-After", "5")
 		refuse(w, http.StatusServiceUnavailable, "the server has as many connections as it may have")
@@ -69,6 +68,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // open runs OnConnect, joins its user, and upgrades. It returns whether the
 // connection was opened.
 func (h *hub) open(w http.ResponseWriter, r *http.Request) bool {
+	r = withSubprotocols(r)
 	c := newConnection(h)
 	c.resumes = slices.Contains(websocket.Subprotocols(r), Protocol)
 	user, err := h.connect(c, r)
@@ -144,21 +144,6 @@ func (h *hub) connect(c *connection, r *http.Request) (user *User, err error) {
 		user = Anonymous
 	}
 	return user, err
-}
-
-// allowed tells whether a page of the request's origin may connect.
-func (h *hub) allowed(r *http.Request) bool {
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return true
-	}
-	for _, o := range h.origins {
-		if o == "*" || strings.EqualFold(strings.TrimSuffix(o, "/"), origin) {
-			return true
-		}
-	}
-	u, err := url.Parse(origin)
-	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
 }
 
 // refuseError answers a request about which OnConnect did not decide in favour.

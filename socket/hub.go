@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/queuerun/queuerun/jobs"
+	"github.com/queuerun/queuerun/jobs/rarely"
 	"github.com/queuerun/queuerun/jobs/redisstep"
 )
 
@@ -29,6 +30,7 @@ type hub struct {
 	grace       *grace
 	behind      redisstep.Outage // of telling Redis who is connected
 	refusing    redisstep.Outage // of letting users in
+	foreign     rarely.Log       // of pages of other sites
 	leaving     atomic.Bool      // stopping, though connections may still be opened
 	work        sync.WaitGroup   // readers, writers and handlers of the connections
 	wheel       *wheel           // the connections, by when something is due for them

@@ -44,9 +44,11 @@ type Server struct {
 	// Handlers.Presence returns among its Handles, or nobody can connect until a
 	// worker has run.
 	Jobs *jobs.Client
-	// Origins lists the origins, besides the request's own host, whose pages may
+	// Origins lists the origins, besides the request's own, whose pages may
 	// connect: "https://app.example.com", or "*" for every origin. Programs that
-	// are not browsers send no origin and may always connect.
+	// are not browsers send no origin and may always connect. The request's own has its
+	// host and port; one with http:// is not that of a request with TLS, which a proxy that
+	// ends it has to say in X-Forwarded-Proto or Forwarded. See CheckOrigins.
 	Origins []string
 	// Logger is told of what goes wrong. nil means slog.Default().
 	Logger *slog.Logger
@@ -191,6 +193,9 @@ func (s *Server) check() error {
 	if s.Redis == nil {
 		return errors.New("socket: Server.Redis is nil")
 	}
+	if err := CheckOrigins(s.Origins); err != nil {
+		return fmt.Errorf("socket: Server.Origins: %w", err)
+	}
 	if err := s.checkTimes(); err != nil {
 		return err
 	}
@@ -234,7 +239,7 @@ func (s *Server) checkTimes() error {
 // withDefaults returns a copy of the configuration in which every limit is set.
 func (s *Server) withDefaults() config {
 	c := config{
-		handlers: s.Handlers, origins: s.Origins, log: logger(s.Logger),
+		handlers: s.Handlers, log: logger(s.Logger),
 		maxMessage: s.MaxMessage, maxQueued: s.MaxQueued, compress: max(0, s.Compress),
 		rate: newRate(s.MaxRate, s.MaxBurst),
 		ping: s.PingInterval, pong: s.PongTimeout, write: s.WriteTimeout, auth: s.AuthTimeout,
@@ -243,6 +248,7 @@ func (s *Server) withDefaults() config {
 		offlineAfter: orDefault(s.OfflineAfter, DefaultOfflineAfter), unregisterOnStop: s.UnregisterOnStop,
 		shutdownDelay: s.ShutdownDelay, closeSpread: orDefault(s.CloseSpread, DefaultCloseSpread),
 	}
+	c.origins, _ = readOrigins(s.Origins) // checked by Run
 	if c.maxMessage <= 0 {
 		c.maxMessage = DefaultMaxMessage
 	}
@@ -271,7 +277,7 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 // config is a Server's configuration with every default filled in.
 type config struct {
 	handlers                              Handlers
-	origins                               []string
+	origins                               origins
 	log                                   *slog.Logger
 	maxMessage                            int64
 	maxQueued, compress                   int

@@ -20,7 +20,7 @@ type board struct {
 
 func newBoard(t *testing.T, browser *browsertest.Browser, rdb redis.UniversalClient, queue string) *board {
 	t.Helper()
-	s := start(t, t.Context(), &web.Server{Redis: rdb, Dashboard: &web.Dashboard{Redis: rdb}})
+	s := start(t, t.Context(), &web.Server{Redis: rdb, Dashboard: &web.Dashboard{Redis: rdb, Access: open}})
 	url := s.url + "/monitoring"
 	return &board{browser.Open(t, "about:blank"), t, url, queue}
 }

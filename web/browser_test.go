@@ -26,6 +26,8 @@ func TestDashboardInABrowser(t *testing.T) {
 		{"a running job", testRunning},
 		{"below /monitoring", testBelowMonitoring},
 		{"schedules", testSchedules},
+		{"the token of the start", testToken},
+		{"a name of another site", testRebound},
 		{"jobs of any id", testIDs},
 		{"numbers", testNumbers},
 	} {

@@ -12,18 +12,19 @@ import (
 // Dashboard shows the queues and their jobs, and lets people retry, archive and
 // delete them. It is an http.Handler for /monitoring and everything below it.
 //
-// Requests that change something must come from its own pages: those that another
-// site makes a browser send are refused.
+// Who looks needs ScopeRead, and who changes something ScopeOperate; requests that
+// change something must also come from its own pages.
 type Dashboard struct {
 	// Redis holds the queues. It is required.
 	Redis redis.UniversalClient
 
-	// Password must be given by HTTP Basic authentication, with any user name.
-	// Empty opens the dashboard to requests made on this machine, for development:
-	// the client must have a loopback or private address (a container's host has
-	// one), ask for a loopback name such as localhost, and not come by way of
-	// a proxy.
-	Password string
+	// Prefix is that of the app whose queues are shown, as in jobs.Client: those of others
+	// in the same Redis are neither seen nor changed. A queue whose name only another
+	// asynq client can have given it is the app's without a prefix. Empty means that app.
+	Prefix string
+
+	// Access decides who is let in. Nil lets nobody in.
+	Access *Access
 
 	once    sync.Once
 	handler http.Handler
@@ -36,6 +37,9 @@ func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// click on it.
 	w.Header().Set("X-Frame-Options", "DENY")
 	w.Header().Set("Referrer-Policy", "same-origin")
+	if !d.Access.Admit(w, r, scopeOf(r)) {
+		return
+	}
 	d.handler.ServeHTTP(w, r)
 }
 
@@ -46,8 +50,7 @@ func (d *Dashboard) open() {
 		PayloadFormatter: asynqmon.PayloadFormatterFunc(showText),
 		ResultFormatter:  asynqmon.ResultFormatterFunc(showText),
 	})
-	api := &dashboardAPI{asynqmon: monitor, inspector: asynq.NewInspectorFromRedisClient(d.Redis)}
-	d.handler = guarded(d.Password, http.NewCrossOriginProtection().Handler(api))
+	d.handler = &dashboardAPI{owner: owner(d.Prefix), asynqmon: monitor, inspector: asynq.NewInspectorFromRedisClient(d.Redis)}
 }
 
 // connOpt lets Asynq use a client that exists already. It is never closed through it.

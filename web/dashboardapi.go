@@ -19,6 +19,7 @@ import (
 // or schedule, whose names asynqmon's router could not tell from a path, are
 // answered here.
 type dashboardAPI struct {
+	owner     owner
 	asynqmon  http.Handler
 	inspector *asynq.Inspector
 }
@@ -47,7 +48,11 @@ func (a *dashboardAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the dashboard has no such name; reload the page", http.StatusNotFound)
 		return
 	}
-	if a.changed(w, r, names) {
+	if queue, ok := queueOf(names); ok && !a.owner.has(queue) {
+		notOurs(w)
+		return
+	}
+	if a.changed(w, r, names) || a.cancelled(w, r, names) {
 		return
 	}
 	if slices.ContainsFunc(names, unroutable) {
@@ -97,17 +102,19 @@ func (a *dashboardAPI) pass(w http.ResponseWriter, r *http.Request, names []stri
 	in := r.Clone(r.Context())
 	in.URL.Path, in.URL.RawPath = apiPath+strings.Join(names, "/"), ""
 	if r.Method == http.MethodPost && strings.Contains(names[len(names)-1], ":batch_") {
-		body, err := selection(http.MaxBytesReader(w, r.Body, maxSelection))
+		ids, err := selection(http.MaxBytesReader(w, r.Body, maxSelection))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
+		body, _ := json.Marshal(map[string][]string{"task_ids": ids}) // It always can be.
 		in.Body, in.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	}
 	out := &heldAnswer{header: w.Header(), status: http.StatusOK}
 	a.asynqmon.ServeHTTP(out, in)
 	var v any
 	if out.status == http.StatusOK && decodeNumbers(out.body.Bytes(), &v) == nil {
+		a.owner.only(v)
 		writeJSON(w, out.status, forPage("", v))
 		return
 	}
@@ -115,12 +122,19 @@ func (a *dashboardAPI) pass(w http.ResponseWriter, r *http.Request, names []stri
 	w.Write(out.body.Bytes())
 }
 
-// selection is the body of a request about selected jobs, with their ids as they are.
-func selection(body io.Reader) ([]byte, error) {
+// notOurs answers a request about what belongs to another app.
+func notOurs(w http.ResponseWriter) {
+	http.Error(w, "this app has no such queue or schedule", http.StatusNotFound)
+}
+
+// selection returns the ids, as they are, in a request about selected jobs.
+func selection(body io.Reader) ([]string, error) {
 	var selected struct {
 		IDs []string `json:"task_ids"`
 	}
-	if err := json.NewDecoder(body).Decode(&selected); err != nil {
+	decoder := json.NewDecoder(body)
+	decoder.DisallowUnknownFields() // or nothing would be selected, without a word
+	if err := decoder.Decode(&selected); err != nil {
 		return nil, err
 	}
 	for i, id := range selected.IDs {
@@ -130,7 +144,7 @@ func selection(body io.Reader) ([]byte, error) {
 		}
 		selected.IDs[i] = name
 	}
-	return json.Marshal(selected)
+	return selected.IDs, nil
 }
 
 // heldAnswer keeps an answer.

@@ -164,7 +164,7 @@ func jobsAddress(queue, list string) string {
 // no other.
 func TestDashboardActsOnTheChosenJob(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
-		s := start(t, t.Context(), &web.Server{Redis: rdb, Dashboard: &web.Dashboard{Redis: rdb}})
+		s := start(t, t.Context(), &web.Server{Redis: rdb, Dashboard: &web.Dashboard{Redis: rdb, Access: open}})
 		for _, a := range dashboardActions {
 			y := newYard(t, rdb, a.list+"-"+a.action, a.list, oddIDs...)
 			address := jobsAddress(y.queue, a.list)
@@ -216,7 +216,7 @@ func TestDashboardActsOnTheChosenJob(t *testing.T) {
 // Cancelling tells the workers the id as it is.
 func TestDashboardCancelsTheChosenJob(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
-		s := start(t, t.Context(), &web.Server{Redis: rdb, Dashboard: &web.Dashboard{Redis: rdb}})
+		s := start(t, t.Context(), &web.Server{Redis: rdb, Dashboard: &web.Dashboard{Redis: rdb, Access: open}})
 		y := newYard(t, rdb, "orders", "active", oddIDs...)
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
@@ -245,7 +245,7 @@ func TestDashboardCancelsTheChosenJob(t *testing.T) {
 
 func TestDashboardShowsTheChosenJob(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
-		s := start(t, t.Context(), &web.Server{Redis: rdb, Dashboard: &web.Dashboard{Redis: rdb}})
+		s := start(t, t.Context(), &web.Server{Redis: rdb, Dashboard: &web.Dashboard{Redis: rdb, Access: open}})
 		y := newYard(t, rdb, "orders", "completed", oddIDs...)
 		type job struct {
 			ID, Queue, Type, Payload, State string
@@ -279,7 +279,7 @@ func TestDashboardShowsTheChosenJob(t *testing.T) {
 // What the page cannot have sent changes nothing.
 func TestDashboardRefusesOtherNames(t *testing.T) {
 	rdb := redistest.Embedded(t)
-	s := start(t, t.Context(), &web.Server{Redis: rdb, Dashboard: &web.Dashboard{Redis: rdb}})
+	s := start(t, t.Context(), &web.Server{Redis: rdb, Dashboard: &web.Dashboard{Redis: rdb, Access: open}})
 	y := newYard(t, rdb, "orders", "archived", oddIDs...)
 	want := y.states()
 	for _, id := range []string{"a~20b", "%20a", "a%20", "order%231", "a%2Fb", "%2E%2E", "~", "~4", "~6F", "%7E23x%20", "%FF", "no"} {
@@ -289,7 +289,7 @@ func TestDashboardRefusesOtherNames(t *testing.T) {
 			}
 		}
 	}
-	for _, body := range []any{[]string{"a"}, map[string]any{"task_ids": []string{"-", "a~20b"}}, map[string]any{"task_ids": []string{"~FF"}}, "a"} {
+	for _, body := range []any{[]string{"a"}, map[string]any{"task_ids": []string{"-", "a~20b"}}, map[string]any{"task_ids": []string{"~FF"}}, map[string]any{"ids": []string{"a"}}, "a"} {
 		if got := s.ask("POST", "queues/orders/archived_tasks:batch_delete", body); got.status != 400 {
 			t.Errorf("%v: got %+v", body, got)
 		}
@@ -305,7 +305,7 @@ func TestDashboardRefusesOtherNames(t *testing.T) {
 // Queues and groups of other asynq clients have names that package jobs refuses.
 func TestDashboardOpensQueuesOfAnyName(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
-		s := start(t, t.Context(), &web.Server{Redis: rdb, Dashboard: &web.Dashboard{Redis: rdb}})
+		s := start(t, t.Context(), &web.Server{Redis: rdb, Dashboard: &web.Dashboard{Redis: rdb, Access: open}})
 		const queue, shown = "mail #1?:pause", "mail~20~231~3F:pause"
 		y := newYard(t, rdb, queue, "aggregating", "a/b", "b")
 		if size := queueSize(t, s, shown); size != 2 {
@@ -351,7 +351,7 @@ func TestDashboardOpensQueuesOfAnyName(t *testing.T) {
 // Schedules of any scheduler, and their jobs, may have any name too.
 func TestDashboardShowsTheHistoryOfTheChosenSchedule(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
-		s := start(t, t.Context(), &web.Server{Redis: rdb, Dashboard: &web.Dashboard{Redis: rdb}})
+		s := start(t, t.Context(), &web.Server{Redis: rdb, Dashboard: &web.Dashboard{Redis: rdb, Access: open}})
 		ids := slices.Clone(oddIDs)
 		for _, id := range oddIDs {
 			ids = append(ids, id+":1800000000")
@@ -387,7 +387,7 @@ func TestDashboardShowsIDsOfRunningJobs(t *testing.T) {
 	s.pushWith("a", jobs.ID("order no #1"))
 	s.be("active", "a")
 	defer s.release("a")
-	board := start(t, t.Context(), &web.Server{Redis: s.rdb, Dashboard: &web.Dashboard{Redis: s.rdb}})
+	board := start(t, t.Context(), &web.Server{Redis: s.rdb, Dashboard: &web.Dashboard{Redis: s.rdb, Access: open}})
 	redistest.Eventually(t, patience, "the server to show its job", func() bool {
 		return strings.Contains(board.ask("GET", "servers", nil).body, `"task_id":"order no~20~231"`)
 	})

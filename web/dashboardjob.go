@@ -68,8 +68,41 @@ func (a *dashboardAPI) act(action, queue, id string) error {
 	case "archive":
 		return a.inspector.ArchiveTask(queue, id)
 	default:
-		return a.inspector.CancelProcessing(id)
+		return a.cancel(queue, id)
 	}
+}
+
+// cancel cancels a job of the queue. Asynq itself looks at the id alone, which a job of
+// another queue, and another app, may have.
+func (a *dashboardAPI) cancel(queue, id string) error {
+	if _, err := a.inspector.GetTaskInfo(queue, id); err != nil {
+		return err
+	}
+	return a.inspector.CancelProcessing(id)
+}
+
+// cancelled cancels selected jobs, unless a request asks for something else.
+//
+//	POST queues/{queue}/active_tasks:batch_cancel
+func (a *dashboardAPI) cancelled(w http.ResponseWriter, r *http.Request, names []string) bool {
+	if r.Method != http.MethodPost || len(names) != 3 || names[0] != "queues" || names[2] != "active_tasks:batch_cancel" {
+		return false
+	}
+	ids, err := selection(http.MaxBytesReader(w, r.Body, maxSelection))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return true
+	}
+	done := map[string][]string{"canceled_ids": {}, "error_ids": {}}
+	for _, id := range ids {
+		field := "canceled_ids"
+		if a.cancel(names[1], id) != nil {
+			field = "error_ids"
+		}
+		done[field] = append(done[field], nameInURL(id))
+	}
+	writeJSON(w, http.StatusOK, done)
+	return true
 }
 
 // shown answers a request to see one job, or when a schedule was pushed, unless it is
@@ -91,6 +124,8 @@ func (a *dashboardAPI) shown(w http.ResponseWriter, r *http.Request, segments []
 		}
 	}
 	switch {
+	case len(names) == 4 && names[0] == "queues" && names[2] == "tasks" && !a.owner.has(names[1]):
+		notOurs(w)
 	case len(names) == 4 && names[0] == "queues" && names[2] == "tasks":
 		a.showJob(w, names[1], names[3])
 	case len(names) == 3 && names[0] == "scheduler_entries" && names[2] == "enqueue_events":
@@ -150,6 +185,15 @@ type shownTick struct {
 }
 
 func (a *dashboardAPI) showHistory(w http.ResponseWriter, r *http.Request, schedule string) {
+	running, err := a.inspector.SchedulerEntries()
+	if err != nil {
+		writeAsynqError(w, err)
+		return
+	}
+	if !a.owner.hasSchedule(schedule, running) {
+		notOurs(w)
+		return
+	}
 	query := r.URL.Query()
 	pushed, err := a.inspector.ListSchedulerEnqueueEvents(schedule,
 		asynq.PageSize(atLeastOne(query.Get("size"), 20)), asynq.Page(atLeastOne(query.Get("page"), 1)))

@@ -30,18 +30,35 @@
 // # Limits
 //
 // The headers of a request must arrive within 10 seconds and have at most 64 KiB; an
-// idle connection is closed after 2 minutes. The time for bodies and answers has no
-// limit, because it would end sockets, streams and uploads too; a handler that wants
-// one sets it.
+// idle connection is closed after 2 minutes. On the server's own paths the whole body
+// must arrive within 10 seconds, and the answer be taken within 2 minutes, but for
+// sockets, which have their own limits. A body that the program's handler reads may take any time, if no pause in it is
+// longer than Server.BodyTimeout; answers of the handler have no limit, because it would
+// end streams too. A handler that wants others sets them with http.ResponseController.
 //
 // # Dashboard and metrics
 //
 // Dashboard and Metrics show what no stranger should see, and the dashboard can delete
-// jobs. With a password they ask for it. Without one they answer only the machine they
-// run on, which is told by the address of the client, by the name it asks for and by
-// the absence of a proxy's headers. Pages of other sites can neither change anything
-// through the dashboard nor show it in a frame. Whether they are there at all is
-// up to the program; package cmd leaves them out in production without a password.
+// jobs. An Access decides who may: whoever has the secret of one of its principals, who
+// have scopes, such as to read or to operate. It may also be open, for development.
+// Neither the address of a client nor what it, or a proxy, says in a header lets
+// anybody in: that a request is from this machine means nothing when a proxy is on it.
+// Pages of other sites can neither change anything through the dashboard nor show it in
+// a frame.
+//
+// A browser that gave a secret gets a cookie that is good for as long as the process
+// lives. Wrong secrets are written to the log, once a minute at most, and slowed down: an
+// address, or the /64 network of an IPv6 address, has ten guesses, and one more every 10
+// seconds; more are answered with 429 without a look at them. 1,024 of them are told
+// apart, and all others share one count. Behind a proxy that is one address for all, where
+// only who has the cookie can be sure to be let in while somebody guesses.
+//
+// Server.Hosts says for which names requests may be. A server that only the own
+// machine, or the own network, can reach needs it: pages of other sites can reach it
+// too, through the browsers that are there, by names of their own.
+//
+// Both show the queues of the app that has their Prefix, and those alone. Apps that
+// share a Redis and have no prefix share their queues, and their dashboards.
 //
 // # Names, numbers and times in the dashboard
 //

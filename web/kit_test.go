@@ -3,6 +3,7 @@ package web_test
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -97,4 +98,14 @@ func host(name string) func(*http.Request) {
 
 func method(name string) func(*http.Request) {
 	return func(r *http.Request) { r.Method = name }
+}
+
+// open lets everybody in.
+var open = &web.Access{Open: true}
+
+func withPassword(p string) *web.Access {
+	return &web.Access{
+		Principals: []web.Principal{{Name: "password", Secret: p, Scopes: web.AllScopes}},
+		Logger:     slog.New(slog.DiscardHandler),
+	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Metrics tells Prometheus about the queues in Redis, the same from every process,
+// Metrics tells Prometheus about the app's queues in Redis, the same from every process,
 // and about this process. It is an http.Handler for /metrics.
 //
 // The names begin with queuerun_queue_ for the queues, and with go_ and process_
@@ -22,8 +22,11 @@ type Metrics struct {
 	// Redis holds the queues. It is required.
 	Redis redis.UniversalClient
 
-	// Password is as in Dashboard.
-	Password string
+	// Prefix is that of the app whose queues are told of, as in Dashboard.
+	Prefix string
+
+	// Access decides who is let in; ScopeRead is needed. Nil lets nobody in.
+	Access *Access
 
 	once    sync.Once
 	handler http.Handler
@@ -31,6 +34,9 @@ type Metrics struct {
 
 // ServeHTTP serves the metrics.
 func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !m.Access.Admit(w, r, ScopeRead) {
+		return
+	}
 	m.once.Do(m.open)
 	m.handler.ServeHTTP(w, r)
 }
@@ -40,12 +46,12 @@ func (m *Metrics) open() {
 	registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		queueCollector{asynq.NewInspectorFromRedisClient(m.Redis)},
+		queueCollector{owner(m.Prefix), asynq.NewInspectorFromRedisClient(m.Redis)},
 	)
-	m.handler = guarded(m.Password, promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+	m.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		// Without Redis there is still something to tell about the process.
 		ErrorHandling: promhttp.ContinueOnError,
-	}))
+	})
 }
 
 var (
@@ -60,7 +66,10 @@ var (
 )
 
 // queueCollector looks at the queues each time it is asked.
-type queueCollector struct{ inspector *asynq.Inspector }
+type queueCollector struct {
+	owner     owner
+	inspector *asynq.Inspector
+}
 
 func (c queueCollector) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{queueJobs, queueLatency, queueProcessed, queueFailed} {
@@ -75,6 +84,9 @@ func (c queueCollector) Collect(metrics chan<- prometheus.Metric) {
 		return
 	}
 	for _, queue := range queues {
+		if !c.owner.has(queue) {
+			continue
+		}
 		info, err := c.inspector.GetQueueInfo(queue)
 		if err != nil {
 			metrics <- prometheus.NewInvalidMetric(queueJobs, err)

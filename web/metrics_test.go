@@ -13,7 +13,7 @@ func TestMetricsTellAboutQueuesAndProcess(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
 		enqueue(t, rdb, "orders")
 		enqueue(t, rdb, "orders")
-		s := start(t, t.Context(), &web.Server{Redis: rdb, Metrics: &web.Metrics{Redis: rdb}})
+		s := start(t, t.Context(), &web.Server{Redis: rdb, Metrics: &web.Metrics{Redis: rdb, Access: open}})
 		got := s.get("/metrics")
 		for _, want := range []string{
 			`queuerun_queue_jobs{queue="orders",state="pending"} 2`,
@@ -32,7 +32,7 @@ func TestMetricsTellAboutQueuesAndProcess(t *testing.T) {
 func TestMetricsOfTheProcessDoNotNeedRedis(t *testing.T) {
 	rdb := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1, DialerRetries: 1})
 	defer rdb.Close()
-	s := start(t, t.Context(), &web.Server{Metrics: &web.Metrics{Redis: rdb}})
+	s := start(t, t.Context(), &web.Server{Metrics: &web.Metrics{Redis: rdb, Access: open}})
 	if got := s.get("/metrics"); got.status != 200 || !strings.Contains(got.body, "go_goroutines ") {
 		t.Errorf("got %+v", got)
 	}
@@ -40,11 +40,11 @@ func TestMetricsOfTheProcessDoNotNeedRedis(t *testing.T) {
 
 func TestMetricsAreGuardedLikeTheDashboard(t *testing.T) {
 	rdb := redistest.Embedded(t)
-	open := start(t, t.Context(), &web.Server{Redis: rdb, Metrics: &web.Metrics{Redis: rdb}})
-	if got := open.get("/metrics", host("app.example.com")); got.status != 403 {
-		t.Errorf("without a password: got %d", got.status)
+	nobody := start(t, t.Context(), &web.Server{Redis: rdb, Metrics: &web.Metrics{Redis: rdb}})
+	if got := nobody.get("/metrics", password("")); got.status != 403 {
+		t.Errorf("without an Access: got %d", got.status)
 	}
-	closed := start(t, t.Context(), &web.Server{Redis: rdb, Metrics: &web.Metrics{Redis: rdb, Password: "open sesame"}})
+	closed := start(t, t.Context(), &web.Server{Redis: rdb, Metrics: &web.Metrics{Redis: rdb, Access: withPassword("open sesame")}})
 	if got := closed.get("/metrics"); got.status != 401 {
 		t.Errorf("without the password: got %d", got.status)
 	}
@@ -61,7 +61,7 @@ func TestMetricsOfQueuesWithAnyName(t *testing.T) {
 		if err := rdb.SAdd(t.Context(), "asynq:queues", "bad\xffname", "bad\xfename").Err(); err != nil {
 			t.Fatal(err)
 		}
-		s := start(t, t.Context(), &web.Server{Redis: rdb, Metrics: &web.Metrics{Redis: rdb}})
+		s := start(t, t.Context(), &web.Server{Redis: rdb, Metrics: &web.Metrics{Redis: rdb, Access: open}})
 		got := s.get("/metrics")
 		for _, want := range []string{
 			`queuerun_queue_jobs{queue="orders",state="pending"} 1`,

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"sync/atomic"
+	"time"
 
 	"github.com/queuerun/queuerun/jobs/guard"
 )
@@ -61,7 +63,14 @@ func answerLast(w http.ResponseWriter) {
 // own writer can do: streaming, hijacking and sending files.
 type trackedWriter struct {
 	http.ResponseWriter
-	started bool
+	started     bool
+	ownDeadline atomic.Bool // the handler has set one for the body
+}
+
+// SetReadDeadline is what http.ResponseController calls for a handler.
+func (t *trackedWriter) SetReadDeadline(deadline time.Time) error {
+	t.ownDeadline.Store(true)
+	return http.NewResponseController(t.ResponseWriter).SetReadDeadline(deadline)
 }
 
 // Unwrap lets http.ResponseController reach the server's own writer.

@@ -20,10 +20,11 @@ const (
 // routes is not an http.ServeMux, because that one answers some requests itself:
 // it would redirect a path like //a before the program's own handler sees it.
 func (s *Server) routes() http.Handler {
-	app := s.app()
-	library := client.Handler()
-	ready := http.HandlerFunc(s.ready)
-	return s.recovered(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	app := s.piecesInTime(s.app())
+	library := answerInTime(client.Handler())
+	dashboard, metrics := answerInTime(s.Dashboard), answerInTime(s.Metrics)
+	health, ready := answerInTime(http.HandlerFunc(healthy)), answerInTime(http.HandlerFunc(s.ready))
+	return bodyInTime(s.recovered(s.hosted(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var h http.Handler
 		switch path := r.URL.Path; {
 		case path == socketPath:
@@ -31,13 +32,13 @@ func (s *Server) routes() http.Handler {
 		case path == clientPath:
 			h = library
 		case path == dashboardPath || strings.HasPrefix(path, dashboardPath+"/"):
-			h = s.Dashboard
+			h = dashboard
 		case path == healthPath:
-			h = http.HandlerFunc(healthy)
+			h = health
 		case path == readyPath:
 			h = ready
 		case path == metricsPath:
-			h = s.Metrics
+			h = metrics
 		default:
 			h = app
 		}
@@ -46,5 +47,5 @@ func (s *Server) routes() http.Handler {
 			return
 		}
 		h.ServeHTTP(w, r)
-	}))
+	}))))
 }

@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"github.com/queuerun/queuerun/jobs/guard"
+	"github.com/queuerun/queuerun/jobs/rarely"
 	"github.com/queuerun/queuerun/socket"
 	"github.com/redis/go-redis/v9"
 )
 
-// Limits of the HTTP server. There is no limit on the time that reading a body or
-// writing an answer takes: it would cut off sockets, streams and large uploads.
-// A handler that wants one sets it with http.ResponseController.
+// Limits of the HTTP server. There is no limit on the time that reading a whole body
+// or writing an answer takes, but for the server's own paths: it would cut off sockets,
+// streams and large uploads. See deadline.go.
 const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
@@ -33,6 +34,11 @@ type Server struct {
 	// Redis is what /readyz asks. It is required. It has one second to answer if the
 	// client has ContextTimeoutEnabled, else the client's own time-outs.
 	Redis redis.UniversalClient
+
+	// Hosts are the names that requests may be for; those for other names are answered
+	// with 403. IP addresses, localhost and names below localhost are always allowed, and
+	// "*" stands for any name. Empty means any name. See CheckHosts.
+	Hosts []string
 
 	// App serves every request that is not for a path of the server itself. Nil
 	// answers them with 404.
@@ -55,6 +61,13 @@ type Server struct {
 	// Metrics serves /metrics, usually a *Metrics. Nil answers with 404.
 	Metrics http.Handler
 
+	// BodyTimeout is how long a client may take over each piece of a body that App
+	// reads, and over what App leaves unread: after it reading fails and the connection
+	// is closed. A handler that sets a deadline itself, with
+	// http.ResponseController.SetReadDeadline, has that one alone. Zero means 30 seconds,
+	// negative no limit.
+	BodyTimeout time.Duration
+
 	// ShutdownDelay is how long the server goes on as before when it is to stop,
 	// with /readyz failing, so that load balancers notice and send nothing any more.
 	// Zero means no time: /readyz then fails because nobody listens.
@@ -67,18 +80,23 @@ type Server struct {
 	// Logger receives what goes wrong. Nil means slog.Default().
 	Logger *slog.Logger
 
-	stopping   atomic.Bool
-	redisReady readiness
+	stopping     atomic.Bool
+	redisReady   readiness
+	strangeHosts rarely.Log
 }
 
 // Run serves requests until ctx is done and ShutdownDelay has passed, then takes no
 // more of them, waits up to Drain for those in flight, and returns nil. It returns an error when the listener
-// fails.
+// fails, or one of Hosts cannot be meant.
 //
 // Requests carry the values of ctx, such as the jobs client and the socket sender,
 // but do not end with it: one in flight may finish. Connections that became
 // WebSockets are not waited for; the socket server closes those.
 func (s *Server) Run(ctx context.Context) error {
+	if err := CheckHosts(s.Hosts); err != nil {
+		s.Listener.Close()
+		return fmt.Errorf("web: Server.Hosts: %w", err)
+	}
 	base := context.WithoutCancel(ctx)
 	server := &http.Server{
 		Handler:           s.routes(),

@@ -10,6 +10,10 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
+// Rebound is a name of another site that means this machine to the browser, as after
+// DNS rebinding.
+const Rebound = "rebound.test"
+
 // Browser is a running Chromium. Its pages share cookies and storage.
 type Browser struct{ ctx context.Context }
 
@@ -23,7 +27,7 @@ func Start(t testing.TB) *Browser {
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"),
+		chromedp.Flag("host-resolver-rules", "MAP "+Rebound+" 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"),
 		chromedp.WSURLReadTimeout(time.Minute),
 		chromedp.WindowSize(1280, 860),
 	)
