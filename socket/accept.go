@@ -34,7 +34,8 @@ var plainUpgrader, deflateUpgrader = upgrader(false), upgrader(true)
 
 // ServeHTTP opens a connection. A request that is refused is answered with
 // {"error": …} and 403 for a foreign origin, 401 or the status given to Reject
-// when OnConnect refused, 426 when it is no WebSocket request, 429 when the user
+// when OnConnect refused, 426 when it is no WebSocket request, 400 or 405 when it is
+// one that cannot be fulfilled, of which OnConnect is not told, 429 when the user
 // that OnConnect returned has MaxPerUser connections, 500 when OnConnect panicked,
 // 503 when it could not decide, or the server is not running, has MaxConnections, or
 // cannot reach Redis. Answers with 429 and 503 that do not come from Reject have a
@@ -51,9 +52,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer h.work.Done()
 	switch {
-	case !websocket.IsWebSocketUpgrade(r):
-		w.Header().Set("Upgrade", "websocket")
-		refuse(w, http.StatusUpgradeRequired, "expected a WebSocket request")
+	case !checkUpgrade(w, r): // and answered
 	case !h.allowed(r):
 		refuse(w, http.StatusForbidden, "origin "+r.Header.Get("Origin")+" is not allowed")
 	case !h.reserve():
