@@ -50,7 +50,9 @@ func (c *connection) readMessages() error {
 			}
 			continue
 		}
-		c.takeTurn()
+		if !c.takeTurn() {
+			continue
+		}
 		c.hub.work.Go(func() {
 			defer c.turn.Unlock()
 			c.handle(&Message{Connection: c.id, RequestID: newID(), Data: data, binary: opcode == websocket.BinaryMessage})
@@ -58,11 +60,19 @@ func (c *connection) readMessages() error {
 	}
 }
 
-// takeTurn waits for the handler of the message before.
-func (c *connection) takeTurn() {
+// takeTurn waits for the handler of the message before. It returns false, without the
+// turn, when the server has closed the connection meanwhile, and that handler may have.
+// A message that has the turn is handled, also when the client closes the connection
+// right behind it.
+func (c *connection) takeTurn() bool {
 	if !c.turn.TryLock() {
 		c.whileBusy(c.turn.Lock)
 	}
+	if c.isClosing() {
+		c.turn.Unlock()
+		return false
+	}
+	return true
 }
 
 // whileBusy does something that may take long in the reader, which hears nothing
@@ -162,9 +172,6 @@ func (c *connection) isClosing() bool {
 
 // handle gives a message to the handler whose turn it is.
 func (c *connection) handle(m *Message) {
-	if c.isClosing() { // by the message before
-		return
-	}
 	m.User = c.user
 	ctx := context.WithValue(c.hub.base, connectionKey{}, c)
 	ctx = context.WithValue(ctx, messageKey{}, m)
@@ -222,6 +229,7 @@ func (c *connection) authenticate(ctx context.Context, m *Message) {
 		switch err := c.accept(user); {
 		case errors.Is(err, errTooMany):
 			c.finish(closeFrame(CloseTooMany, "too many connections"))
+		case errors.Is(err, ErrClosed): // the client left without waiting
 		case err != nil:
 			c.notRegistered(err)
 		default:

@@ -40,7 +40,9 @@ func (c *connection) receive(opcode int, data []byte) error {
 	if r.connect == nil && r.payload == nil {
 		return nil // a heartbeat
 	}
-	c.takeTurn()
+	if !c.takeTurn() {
+		return nil
+	}
 	if r.connect != nil {
 		c.greeted = true
 	}
