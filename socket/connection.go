@@ -23,6 +23,7 @@ type connection struct {
 	deflate bool              // permessage-deflate was negotiated
 	resumes bool              // the client speaks Protocol
 	greeted bool              // and has sent its first frame; the reader's, or whose turn it is
+	pinged  atomic.Bool       // a pong is due
 	waiting atomic.Bool       // the reader waits for the turn or the rate, and so hears nothing
 	at      map[string]string // the positions that it named; whose turn it is
 

@@ -111,6 +111,11 @@ func (c *connection) message() (opcode int, data []byte, err error) {
 		case opcode == 0:
 			opcode, deflated = h.opcode(), h.deflated()
 		}
+		if !h.final() && h.length < fairPart {
+			if err := c.admit(); err != nil {
+				return 0, nil, err
+			}
+		}
 		if data, err = c.in.payload(data, h); err != nil {
 			return 0, nil, err
 		}
@@ -150,6 +155,11 @@ func (c *connection) control(h header) error {
 		return err
 	}
 	switch h.opcode() {
+	case websocket.PongMessage:
+		if c.pinged.CompareAndSwap(true, false) {
+			return nil // which was asked for
+		}
+		return c.admit()
 	case websocket.PingMessage:
 		if err := c.admit(); err != nil {
 			return err

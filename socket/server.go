@@ -56,9 +56,10 @@ type Server struct {
 	// bounds whole frames, but for the first, in which it bounds what Authenticate
 	// is given: that frame may be larger by 1 MiB, for positions.
 	MaxMessage int64
-	// MaxRate is how many messages a client may send in a second, pings among
-	// them, on average, and MaxBurst how many it may send at once, by default as
-	// many as in a second and at least one. The server reads no faster than that: a
+	// MaxRate is how many messages a client may send in a second, on average, and
+	// MaxBurst how many it may send at once, by default as many as in a second and at
+	// least one. Pings count, and so do pongs that nobody asked for, and each part of a
+	// message, but the last, that has less than 1 KiB. The server reads no faster than that: a
 	// network that stalls delivers at once what was sent in time, and then messages
 	// wait. A client that does not stop is closed with CloseTooFast, when its
 	// messages have waited for PingInterval and PongTimeout in all and the server
