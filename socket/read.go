@@ -53,11 +53,28 @@ func (c *connection) readMessages() error {
 		if !c.takeTurn() {
 			continue
 		}
+		if err := c.countQueued(); err != nil {
+			c.turn.Unlock()
+			return err
+		}
 		c.hub.work.Go(func() {
 			defer c.turn.Unlock()
 			c.handle(&Message{Connection: c.id, RequestID: newID(), Data: data, binary: opcode == websocket.BinaryMessage})
+			c.holding.give(cap(data))
 		})
 	}
+}
+
+// countQueued counts what waits to be written to a client that is not authenticated:
+// it may have been made to send much, and read nothing of that.
+func (c *connection) countQueued() error {
+	if c.holding.out.Load() {
+		return nil
+	}
+	c.mu.Lock()
+	queued := c.out.size
+	c.mu.Unlock()
+	return c.holding.queue(queued)
 }
 
 // takeTurn waits for the handler of the message before. It returns false, without the
@@ -116,7 +133,7 @@ func (c *connection) message() (opcode int, data []byte, err error) {
 				return 0, nil, err
 			}
 		}
-		if data, err = c.in.payload(data, h); err != nil {
+		if data, err = c.in.payload(data, h, &c.holding); err != nil {
 			return 0, nil, err
 		}
 		if h.final() {
@@ -138,7 +155,7 @@ func (c *connection) complete(opcode int, data []byte, deflated bool) (_ []byte,
 		return nil, err
 	}
 	if deflated {
-		if data, err = inflate(data, c.maxFrame()); err != nil {
+		if data, err = c.inflate(data); err != nil {
 			return nil, err
 		}
 	}
@@ -148,9 +165,25 @@ func (c *connection) complete(opcode int, data []byte, deflated bool) (_ []byte,
 	return data, nil
 }
 
+// inflate decompresses a message. What it may become is counted before, and then
+// what it has become.
+func (c *connection) inflate(body []byte) ([]byte, error) {
+	limit := c.maxFrame()
+	most := int(min(limit, int64(len(body))*maxInflation)) + trust
+	if err := c.holding.take(most); err != nil {
+		return nil, err
+	}
+	data, err := inflate(body, limit)
+	if err != nil {
+		return nil, err
+	}
+	c.holding.give(cap(body) + most)
+	return data, c.holding.take(cap(data))
+}
+
 // control deals with a control frame.
 func (c *connection) control(h header) error {
-	payload, err := c.in.payload(nil, h)
+	payload, err := c.in.payload(nil, h, nil)
 	if err != nil {
 		return err
 	}
@@ -239,7 +272,6 @@ func (c *connection) authenticate(ctx context.Context, m *Message) {
 		switch err := c.accept(user); {
 		case errors.Is(err, errTooMany):
 			c.finish(closeFrame(CloseTooMany, "too many connections"))
-		case errors.Is(err, ErrClosed): // the client left without waiting
 		case err != nil:
 			c.notRegistered(err)
 		default:

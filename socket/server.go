@@ -24,6 +24,8 @@ const (
 	DefaultWriteTimeout = 10 * time.Second
 	DefaultAuthTimeout  = 10 * time.Second
 	DefaultDrain        = 15 * time.Second
+
+	DefaultMaxUnauthenticated = 128 << 20 // bytes
 )
 
 // Server holds the WebSocket connections of one process. It is an http.Handler,
@@ -96,6 +98,14 @@ type Server struct {
 	// that are not authenticated yet included; more are answered with 503. 0 means
 	// any number.
 	MaxConnections int
+	// MaxUnauthenticated is how many bytes all connections that are not authenticated
+	// may hold together: 4 KiB for being there, what they have sent and what waits for
+	// them. Those of OnConnect's users count until it has returned; of anonymous ones
+	// only their messages count, until these are handled. When there is no room, a
+	// request is answered with 503, and a connection that sends more is closed with
+	// CloseTryLater. The default is DefaultMaxUnauthenticated, or eight times
+	// MaxMessage if that is more.
+	MaxUnauthenticated int64
 	// MaxPerUser is how many connections a user may have at a time, on all servers
 	// together: one more is answered with 429 when OnConnect said who the user is,
 	// and else closed with CloseTooMany. Those of a server that was killed count
@@ -241,11 +251,15 @@ func (s *Server) withDefaults() config {
 		ping: s.PingInterval, pong: s.PongTimeout, write: s.WriteTimeout, auth: s.AuthTimeout,
 		lease: s.Lease, drain: s.Drain,
 		maxConnections: s.MaxConnections, maxPerUser: max(0, s.MaxPerUser),
-		offlineAfter: orDefault(s.OfflineAfter, DefaultOfflineAfter), unregisterOnStop: s.UnregisterOnStop,
+		maxUnauthenticated: s.MaxUnauthenticated,
+		offlineAfter:       orDefault(s.OfflineAfter, DefaultOfflineAfter), unregisterOnStop: s.UnregisterOnStop,
 		shutdownDelay: s.ShutdownDelay, closeSpread: orDefault(s.CloseSpread, DefaultCloseSpread),
 	}
 	if c.maxMessage <= 0 {
 		c.maxMessage = DefaultMaxMessage
+	}
+	if c.maxUnauthenticated <= 0 {
+		c.maxUnauthenticated = max(DefaultMaxUnauthenticated, 8*c.maxMessage)
 	}
 	if c.maxQueued <= 0 {
 		c.maxQueued = DefaultMaxQueued
@@ -278,6 +292,7 @@ type config struct {
 	maxQueued, compress                   int
 	rate                                  rate
 	maxConnections, maxPerUser            int // 0: any number
+	maxUnauthenticated                    int64
 	ping, pong, write, auth, lease, drain time.Duration
 	offlineAfter                          time.Duration
 	unregisterOnStop                      bool
