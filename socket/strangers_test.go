@@ -136,8 +136,8 @@ func namedPositions(size int, name func(i int) string) string {
 
 // The constants that doc.go's words and Server.MaxUnauthenticated's rest upon.
 const (
-	mostAllocatedPerByte = 24      // in plain frames, of any kind
-	mostPerFrame         = 2 << 10 // besides, for one that is given to Authenticate
+	mostAllocatedPerByte = 24                // in plain frames, of any kind
+	mostPerFrame         = 2<<10 + forgotten // besides, for one that is given to Authenticate
 	mostHeldPerByte      = 4
 	mostInflatedPerByte  = 10 * maxInflation // allocated, of compressed ones: it grows as it is read
 	mostPerInflation     = 64 << 10          // for each compressed message
