@@ -33,10 +33,11 @@ var plainUpgrader, deflateUpgrader = upgrader(false), upgrader(true)
 
 // ServeHTTP opens a connection. A request that is refused is answered with
 // {"error": …} and 403 for a foreign origin, 401 or the status given to Reject
-// when OnConnect refused, 426 when it is no WebSocket request, 429 when the user
+// when OnConnect refused, 426 when it is no WebSocket request, 400 or 405 when it is
+// one that cannot be fulfilled, of which OnConnect is not told, 429 when the user
 // that OnConnect returned has MaxPerUser connections, 500 when OnConnect panicked,
-// 503 when it could not decide, or the server is not running, has MaxConnections, or
-// cannot reach Redis. Answers with 429 and 503 that do not come from Reject have a
+// 503 when it could not decide, or the server is not running, has MaxConnections,
+// holds MaxUnauthenticated bytes, or cannot reach Redis. Answers with 429 and 503 that do not come from Reject have a
 // Retry-After.
 //
 // A user that OnConnect returns is part of presence before the client learns
@@ -50,16 +51,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer h.work.Done()
 	switch {
-	case !websocket.IsWebSocketUpgrade(r):
-		w.Header().Set("Upgrade", "websocket")
-		refuse(w, http.StatusUpgradeRequired, "expected a WebSocket request")
+	case !checkUpgrade(w, r): // and answered
 	case !h.allowed(r):
 		refuse(w, http.StatusForbidden, fmt.Sprintf("origin %.100s is not allowed", r.Header.Get("Origin")))
 	case !h.reserve():
 		w.Header().Set("Retry-After", "5")
 		refuse(w, http.StatusServiceUnavailable, "the server has as many connections as it may have")
 	default:
-		if !h.open(w, r) {
+		if !h.open(newConnection(h), w, r) {
 			h.unreserve()
 		}
 	}
@@ -67,9 +66,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // open runs OnConnect, joins its user, and upgrades. It returns whether the
 // connection was opened.
-func (h *hub) open(w http.ResponseWriter, r *http.Request) bool {
+func (h *hub) open(c *connection, w http.ResponseWriter, r *http.Request) (opened bool) {
 	r = withSubprotocols(r)
-	c := newConnection(h)
+	if c.holding.enter() != nil {
+		w.Header().Set("Retry-After", "5")
+		refuse(w, http.StatusServiceUnavailable, errCrowded.reason)
+		return false
+	}
+	defer func() {
+		if !opened {
+			c.holding.leave()
+		}
+	}()
 	c.resumes = slices.Contains(websocket.Subprotocols(r), Protocol)
 	user, err := h.connect(c, r)
 	if err != nil {

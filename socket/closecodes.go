@@ -25,7 +25,8 @@ const (
 	CloseTooBig = websocket.CloseMessageTooBig // 1009
 	// CloseRestart: the server is stopping. Come back, to another one.
 	CloseRestart = websocket.CloseServiceRestart // 1012
-	// CloseTryLater: Redis could not be reached, or Authenticate could not decide.
+	// CloseTryLater: Redis could not be reached, Authenticate could not decide, or
+	// connections that are not authenticated hold Server.MaxUnauthenticated bytes.
 	// Come back in a while.
 	CloseTryLater = websocket.CloseTryAgainLater // 1013
 	// CloseMissed: some messages could not be delivered and are gone from the

@@ -93,6 +93,14 @@ func dialWire(t testing.TB, url, extensions string) *wireClient {
 	return c
 }
 
+// dialWireFor opens a connection that speaks a subprotocol.
+func dialWireFor(t testing.TB, url, protocol string) *wireClient {
+	if protocol == "" {
+		return dialWire(t, url, "")
+	}
+	return dialWire(t, url, "x\r\nSec-WebSocket-Protocol: "+protocol)
+}
+
 func (c *wireClient) say(bytes string) {
 	c.t.Helper()
 	if _, err := io.WriteString(c, bytes); err != nil {

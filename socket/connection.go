@@ -20,11 +20,14 @@ type connection struct {
 	// turn is held by the handler that is running, if any: messages are handled
 	// one at a time.
 	turn    sync.Mutex
-	deflate bool              // permessage-deflate was negotiated
-	resumes bool              // the client speaks Protocol
-	greeted bool              // and has sent its first frame; the reader's, or whose turn it is
-	waiting atomic.Bool       // the reader waits for the turn or the rate, and so hears nothing
-	at      map[string]string // the positions that it named; whose turn it is
+	deflate bool        // permessage-deflate was negotiated
+	resumes bool        // the client speaks Protocol
+	greeted bool        // and has sent its first frame; the reader's, or whose turn it is
+	pinged  atomic.Bool // a pong is due
+	waiting atomic.Bool // the reader waits for the turn or the rate, and so hears nothing
+	at      positions   // that it named, until it is accepted; whose turn it is
+
+	holding holding
 
 	in     inbound // the reader's
 	bucket bucket  // the reader's
@@ -48,7 +51,7 @@ type connection struct {
 func newID() string { return rand.Text() }
 
 func newConnection(h *hub) *connection {
-	return &connection{hub: h, id: newID()}
+	return &connection{hub: h, id: newID(), holding: holding{of: &h.strangers}}
 }
 
 type connectionKey struct{}
@@ -89,6 +92,7 @@ func (c *connection) end() {
 		cut(conn)
 	}
 	c.part()
+	c.holding.leave()
 	c.hub.remove(c)
 }
 

@@ -64,6 +64,9 @@ func deflate(plain []byte) []byte {
 // errTooBig: a client's message is larger than Server.MaxMessage.
 var errTooBig = &violation{CloseTooBig, "message is too big"}
 
+// maxInflation is how many bytes deflate makes of one at most.
+const maxInflation = 1032
+
 // inflate decompresses a message of at most limit bytes.
 func inflate(body []byte, limit int64) ([]byte, error) {
 	r := inflaters.Get().(io.ReadCloser)

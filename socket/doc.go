@@ -131,6 +131,9 @@
 //	Server.MaxConnections   a request is refused with 503
 //	Server.MaxPerUser       a request is refused with 429, a connection that
 //	                        Authenticate accepted is closed with CloseTooMany
+//	Server.MaxUnauthenticated
+//	                        a request is refused with 503, a connection that is not
+//	                        authenticated and sends more is closed with CloseTryLater
 //	Server.MaxMessage       the connection is closed with CloseTooBig; so it is when
 //	                        the positions of a client of Protocol exceed 1 MiB
 //	Server.MaxRate          messages wait to be read; when that does not help, the

@@ -34,6 +34,7 @@ type hub struct {
 	leaving     atomic.Bool      // stopping, though connections may still be opened
 	work        sync.WaitGroup   // readers, writers and handlers of the connections
 	wheel       *wheel           // the connections, by when something is due for them
+	strangers   strangers        // what those hold that are not authenticated
 
 	mu       sync.Mutex
 	stopped  bool
@@ -61,6 +62,7 @@ func newHub(ctx context.Context, s *Server) *hub {
 	h.behind = redisstep.Outage{Log: h.log, What: "socket: telling Redis who is connected"}
 	h.refusing = redisstep.Outage{Log: h.log, What: "socket: registering users who connect"}
 	h.wheel = newWheel(h.config, h.config.tick())
+	h.strangers.limit = config.maxUnauthenticated
 	h.reaper = Reaper{Redis: s.Redis, Prefix: s.Prefix, Jobs: s.Jobs, Logger: s.Logger}
 	if s.Jobs == nil {
 		h.reaper.Jobs = h.reaper.jobs()

@@ -138,15 +138,13 @@ func (h header) check(deflate bool) error {
 	return errOpcode
 }
 
-// trust is how many bytes are set aside for a payload before any of it came.
+// trust is how many bytes are set aside for a payload of which little has come.
 const trust = 4096
 
-// payload appends the payload that follows a header to data, unmasked.
-func (in *inbound) payload(data []byte, h header) ([]byte, error) {
+// payload appends the payload that follows a header to data, unmasked. What data
+// takes up is taken from held, if there is one.
+func (in *inbound) payload(data []byte, h header, held *holding) (_ []byte, err error) {
 	start := len(data)
-	if need := min(h.length, trust); int64(cap(data)-start) < need {
-		data = append(make([]byte, 0, int64(start)+need), data...)
-	}
 	for left := h.length; left > 0; {
 		if in.from == in.to {
 			if err := in.fill(); err != nil {
@@ -154,12 +152,34 @@ func (in *inbound) payload(data []byte, h header) ([]byte, error) {
 			}
 		}
 		n := min(int64(in.to-in.from), left)
+		if data, err = grow(data, int(n), left, h.final(), held); err != nil {
+			return nil, err
+		}
 		data = append(data, in.buffer[in.from:in.from+int(n)]...)
 		in.take(int(n))
 		left -= n
 	}
 	unmask(data[start:], h.mask)
 	return data, nil
+}
+
+// grow makes room in data for n bytes, the first of left. It doubles what there is,
+// unless less is left of the message: a message that comes in many small parts is not
+// copied with each of them.
+func grow(data []byte, n int, left int64, last bool, held *holding) ([]byte, error) {
+	if cap(data)-len(data) >= n {
+		return data, nil
+	}
+	size := max(int64(len(data))+max(int64(n), min(left, trust)), 2*int64(cap(data)))
+	if last {
+		size = min(size, int64(len(data))+left)
+	}
+	if held != nil {
+		if err := held.take(int(size) - cap(data)); err != nil {
+			return nil, err
+		}
+	}
+	return append(make([]byte, 0, size), data...), nil
 }
 
 // unmask undoes what a client did to a payload, eight bytes at a time.

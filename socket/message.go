@@ -36,7 +36,7 @@ func (m *Message) Decode(v any) error {
 	}
 	d := json.NewDecoder(bytes.NewReader(m.Data))
 	if err := d.Decode(v); err != nil {
-		return fmt.Errorf("%w: %w", ErrBadMessage, err)
+		return fmt.Errorf("%w: %w", ErrBadMessage, explainJSON(err))
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return fmt.Errorf("%w: more data after the JSON value", ErrBadMessage)

@@ -21,6 +21,7 @@ func (c *connection) accept(user *User) error {
 		}
 	}
 	c.user = user
+	c.holding.accept(user)
 	if c.resumes && !c.greeted {
 		return nil
 	}
@@ -120,7 +121,7 @@ func (c *connection) following() []*subscription {
 // resume answers the connect request of a client of Protocol: it tells where in
 // its channels the client is, and gives it what it missed.
 func (c *connection) resume(ctx context.Context, topics map[string]membership) {
-	h, unknown := c.hub, maps.Clone(c.at)
+	h := c.hub
 	reply := connected{
 		Connection: c.id, User: c.user.ID, At: map[string]string{},
 		Heartbeat: h.ping.Milliseconds(), Timeout: h.pong.Milliseconds(), MaxMessage: h.maxMessage,
@@ -128,10 +129,11 @@ func (c *connection) resume(ctx context.Context, topics map[string]membership) {
 	reply.MaxRate, reply.MaxBurst = h.rate.limits()
 	var behind []backlog
 	c.hold()
-	for _, s := range c.following() {
+	following := c.following()
+	named := c.named(following)
+	for _, s := range following {
 		name := s.channel.name()
-		delete(unknown, name)
-		from, wanted, lost := c.placeIn(s, topics)
+		from, wanted, lost := named.placeIn(s, topics)
 		if wanted {
 			b, reached := h.backlog(ctx, c, s, from)
 			if reached {
@@ -148,15 +150,13 @@ func (c *connection) resume(ctx context.Context, topics map[string]membership) {
 			reply.At[name] = now.String()
 		}
 	}
-	for name := range unknown { // topics that the user has left
-		reply.Lost = append(reply.Lost, name)
-	}
+	reply.Lost = append(reply.Lost, named.left...)
 	slices.Sort(reply.Lost)
-	if len(c.at) > 0 {
+	reply.Lost = slices.Compact(reply.Lost)
+	if named.any {
 		recovered := len(reply.Lost) == 0
 		reply.Recovered = &recovered
 	}
-	c.at = nil
 	c.releaseAfter(controlFrame(struct {
 		Connected connected `json:"connected"`
 	}{reply}))
@@ -165,10 +165,30 @@ func (c *connection) resume(ctx context.Context, topics map[string]membership) {
 	}
 }
 
+// named is where a client says that it is.
+type named struct {
+	at   map[string]string // in the channels in which the connection is
+	left []string          // topics that the user has left
+	any  bool
+}
+
+// named reads the positions that the client named, and forgets them.
+func (c *connection) named(following []*subscription) (n named) {
+	in := make(map[string]bool, len(following))
+	for _, s := range following {
+		in[s.channel.name()] = true
+	}
+	n.at, n.left = c.at.split(func(name string) bool { return in[name] })
+	n.any = len(n.at)+len(n.left) > 0
+	c.holding.give(len(c.at))
+	c.at = nil
+	return n
+}
+
 // placeIn returns where in a channel the client wants to go on, if it is not just
 // here and now, and whether it is clear already that it has lost something.
-func (c *connection) placeIn(s *subscription, topics map[string]membership) (from point, wanted, lost bool) {
-	at, named := c.at[s.channel.name()]
+func (n named) placeIn(s *subscription, topics map[string]membership) (from point, wanted, lost bool) {
+	at, named := n.at[s.channel.name()]
 	if named {
 		var err error
 		from, err = parsePoint(at)
@@ -182,7 +202,7 @@ func (c *connection) placeIn(s *subscription, topics map[string]membership) (fro
 		// The position is that of an earlier membership. What was sent between
 		// the two is none of the client's business.
 		return m.from, true, true
-	case !named && (len(c.at) > 0 || s.position().seq < m.from.seq):
+	case !named && (n.any || s.position().seq < m.from.seq):
 		return m.from, true, false // the user joined while this client was away
 	}
 	return from, wanted, lost

@@ -233,6 +233,7 @@ func (c *connection) queueClose(m *prepared) {
 // else is on its way to them.
 func (c *connection) ping() {
 	if !c.resumes {
+		c.pinged.Store(true)
 		c.urge(frame{opcode: websocket.PingMessage})
 		return
 	}

@@ -143,7 +143,7 @@ func TestAdaptersRefuseWhatTheyDoNotTake(t *testing.T) {
 		want    string
 	}{
 		{"invalid JSON", JSON(func(ctx context.Context, p point) error { return nil }), websocket.TextMessage, "{", "bad message: unexpected EOF"},
-		{"wrong type", JSON(func(ctx context.Context, p point) error { return nil }), websocket.TextMessage, `{"X":"a"}`, "X of type int"},
+		{"wrong type", JSON(func(ctx context.Context, p point) error { return nil }), websocket.TextMessage, `{"X":"a"}`, "X cannot be a JSON string"},
 		{"two values", JSON(func(ctx context.Context, p point) error { return nil }), websocket.TextMessage, `{} {}`, "more data"},
 		{"binary to JSON", JSON(func(ctx context.Context, p point) error { return nil }), websocket.BinaryMessage, `{}`, "binary frame"},
 		{"binary to text", Text(func(ctx context.Context, s string) error { return nil }), websocket.BinaryMessage, "x", "binary frame"},

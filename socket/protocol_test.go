@@ -25,12 +25,12 @@ func TestPositionsAreReadAsTheyWereWritten(t *testing.T) {
 }
 
 func TestRequestsAreRead(t *testing.T) {
-	connect := func(at map[string]string) *connectRequest { return &connectRequest{at} }
+	connect := func(at string) *connectRequest { return &connectRequest{positions(at)} }
 	for in, want := range map[string]request{
 		`{}`:                            {},
-		`{"connect":{}}`:                {connect: connect(nil)},
-		`{"connect":{"at":{"":"p"}}}`:   {connect: connect(map[string]string{"": "p"})},
-		`{"connect":{},"data":{"a":1}}`: {connect: connect(nil), payload: []byte(`{"a":1}`)},
+		`{"connect":{}}`:                {connect: &connectRequest{}},
+		`{"connect":{"at":{"":"p"}}}`:   {connect: connect(`{"":"p"}`)},
+		`{"connect":{},"data":{"a":1}}`: {connect: &connectRequest{}, payload: []byte(`{"a":1}`)},
 		`{"data":null}`:                 {payload: []byte("null")},
 		`{"text":""}`:                   {payload: []byte{}, kind: payloadText},
 		`{"text":"a\"b","id":7}`:        {payload: []byte(`a"b`), kind: payloadText, id: 7},
@@ -70,7 +70,8 @@ func FuzzParseRequest(f *testing.F) {
 			t.Errorf("%q has the payload %q", data, r.payload)
 		}
 		if r.connect != nil {
-			for _, at := range r.connect.At {
+			at, _ := r.connect.At.split(func(string) bool { return true })
+			for _, at := range at {
 				if p, err := parsePoint(at); err == nil && len(p.String()) > maxPosition {
 					t.Errorf("position %q is read as %v", at, p)
 				}

@@ -57,7 +57,12 @@ func (b *bucket) caughtUp(now time.Duration) { b.behind, b.delayed = now, 0 }
 // connection is over.
 const glance = 50 * time.Millisecond
 
-// admit counts a message or a ping of the client. One that comes early has to wait,
+// fairPart is how many bytes a part of a message has at least that is not counted for
+// itself, as long as it is not the last: libraries make parts of the size of their
+// buffers.
+const fairPart = 1 << 10
+
+// admit counts a message, a small part of one, or a control frame of the client. One that comes early has to wait,
 // and what the client sends after it waits in the network: it may have been sent in
 // time, and have been held up there. It fails when the client does not stop.
 func (c *connection) admit() error {

@@ -74,8 +74,15 @@ func TestAClientThatDoesNotStopToSendTooFastIsClosed(t *testing.T) {
 		s := serve(t, &Server{Redis: rdb, MaxRate: perSecond, MaxBurst: burst, PingInterval: 100 * time.Millisecond, PongTimeout: 100 * time.Millisecond,
 			Handlers: Handlers{OnMessage: func(context.Context, *Message) error { handled.Add(1); return nil }}})
 		began := time.Now()
-		for name, frame := range map[string]string{"messages": masked(aText, "x"), "pings": masked(aPing, "x")} {
+		for name, frame := range map[string]string{
+			"messages": masked(aText, "x"), "empty messages": masked(aText, ""), "pings": masked(aPing, "x"), "pongs": masked(aPong, "x"),
+			"empty parts": masked(goesOn, ""), "small parts": masked(goesOn, "x"), "pings between parts": masked(aPing, "") + masked(goesOn, ""),
+			"pongs between parts": masked(aPong, ""),
+		} {
 			c := dialWire(t, s.URL, "")
+			if strings.HasSuffix(name, "parts") {
+				c.say(masked(beginsText, ""))
+			}
 			c.say(strings.Repeat(frame, 10_000))
 			for {
 				f, err := c.next()
@@ -94,6 +101,48 @@ func TestAClientThatDoesNotStopToSendTooFastIsClosed(t *testing.T) {
 			t.Errorf("%d messages were handled, want at most %.0f", handled.Load(), most)
 		}
 	})
+}
+
+// Libraries send a large message in parts of the size of their buffers.
+func TestPartsOfALargeMessageAreOneMessage(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
+		s := serve(t, &Server{Redis: rdb, MaxRate: 0.05, MaxBurst: 1, Handlers: Handlers{OnMessage: echo}})
+		text := strings.Repeat("x", 50_000)
+		var parts string
+		for first, rest := byte(beginsText), text; rest != ""; first = goesOn {
+			n := min(len(rest), fairPart)
+			if n == len(rest) {
+				first |= ends
+			}
+			parts += masked(first, rest[:n])
+			rest = rest[n:]
+		}
+		c := dialWire(t, s.URL, "")
+		c.say(parts)
+		c.expect(wireFrame{aText, text}) // a second one would have to wait for 20 s
+	})
+}
+
+// The pong that answers a ping is not one too many.
+func TestAPongThatWasAskedForIsFree(t *testing.T) {
+	h := newHub(t.Context(), &Server{Redis: redistest.Embedded(t), Logger: quiet, MaxRate: 1, MaxBurst: 1})
+	c := newConnection(h)
+	pong := func() {
+		t.Helper()
+		c.in.conn = recorded{Reader: strings.NewReader(masked(aPong, ""))}
+		if _, _, err := c.message(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.ping()
+	pong()
+	if c.bucket.used > 0 {
+		t.Errorf("the answer to a ping used up %v", c.bucket.used)
+	}
+	pong()
+	if c.bucket.used == 0 {
+		t.Error("a pong that nobody asked for used up nothing")
+	}
 }
 
 // What was sent at the rate, or nearly, while the network stalled.

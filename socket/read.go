@@ -50,19 +50,46 @@ func (c *connection) readMessages() error {
 			}
 			continue
 		}
-		c.takeTurn()
+		if !c.takeTurn() {
+			continue
+		}
+		if err := c.countQueued(); err != nil {
+			c.turn.Unlock()
+			return err
+		}
 		c.hub.work.Go(func() {
 			defer c.turn.Unlock()
 			c.handle(&Message{Connection: c.id, RequestID: newID(), Data: data, binary: opcode == websocket.BinaryMessage})
+			c.holding.give(cap(data))
 		})
 	}
 }
 
-// takeTurn waits for the handler of the message before.
-func (c *connection) takeTurn() {
+// countQueued counts what waits to be written to a client that is not authenticated:
+// it may have been made to send much, and read nothing of that.
+func (c *connection) countQueued() error {
+	if c.holding.out.Load() {
+		return nil
+	}
+	c.mu.Lock()
+	queued := c.out.size
+	c.mu.Unlock()
+	return c.holding.queue(queued)
+}
+
+// takeTurn waits for the handler of the message before. It returns false, without the
+// turn, when the server has closed the connection meanwhile, and that handler may have.
+// A message that has the turn is handled, also when the client closes the connection
+// right behind it.
+func (c *connection) takeTurn() bool {
 	if !c.turn.TryLock() {
 		c.whileBusy(c.turn.Lock)
 	}
+	if c.isClosing() {
+		c.turn.Unlock()
+		return false
+	}
+	return true
 }
 
 // whileBusy does something that may take long in the reader, which hears nothing
@@ -101,7 +128,12 @@ func (c *connection) message() (opcode int, data []byte, err error) {
 		case opcode == 0:
 			opcode, deflated = h.opcode(), h.deflated()
 		}
-		if data, err = c.in.payload(data, h); err != nil {
+		if !h.final() && h.length < fairPart {
+			if err := c.admit(); err != nil {
+				return 0, nil, err
+			}
+		}
+		if data, err = c.in.payload(data, h, &c.holding); err != nil {
 			return 0, nil, err
 		}
 		if h.final() {
@@ -123,7 +155,7 @@ func (c *connection) complete(opcode int, data []byte, deflated bool) (_ []byte,
 		return nil, err
 	}
 	if deflated {
-		if data, err = inflate(data, c.maxFrame()); err != nil {
+		if data, err = c.inflate(data); err != nil {
 			return nil, err
 		}
 	}
@@ -133,13 +165,34 @@ func (c *connection) complete(opcode int, data []byte, deflated bool) (_ []byte,
 	return data, nil
 }
 
+// inflate decompresses a message. What it may become is counted before, and then
+// what it has become.
+func (c *connection) inflate(body []byte) ([]byte, error) {
+	limit := c.maxFrame()
+	most := int(min(limit, int64(len(body))*maxInflation)) + trust
+	if err := c.holding.take(most); err != nil {
+		return nil, err
+	}
+	data, err := inflate(body, limit)
+	if err != nil {
+		return nil, err
+	}
+	c.holding.give(cap(body) + most)
+	return data, c.holding.take(cap(data))
+}
+
 // control deals with a control frame.
 func (c *connection) control(h header) error {
-	payload, err := c.in.payload(nil, h)
+	payload, err := c.in.payload(nil, h, nil)
 	if err != nil {
 		return err
 	}
 	switch h.opcode() {
+	case websocket.PongMessage:
+		if c.pinged.CompareAndSwap(true, false) {
+			return nil // which was asked for
+		}
+		return c.admit()
 	case websocket.PingMessage:
 		if err := c.admit(); err != nil {
 			return err
@@ -162,9 +215,6 @@ func (c *connection) isClosing() bool {
 
 // handle gives a message to the handler whose turn it is.
 func (c *connection) handle(m *Message) {
-	if c.isClosing() { // by the message before
-		return
-	}
 	m.User = c.user
 	ctx := context.WithValue(c.hub.base, connectionKey{}, c)
 	ctx = context.WithValue(ctx, messageKey{}, m)

@@ -23,6 +23,10 @@ func (c *connection) maxFrame() int64 {
 // receive is given a frame of a client of Protocol. It fails when that is none,
 // or comes when it should not.
 func (c *connection) receive(opcode int, data []byte) error {
+	// Of the frame, the payload and the positions are kept, or copies of these.
+	if err := c.holding.take(len(data)); err != nil {
+		return err
+	}
 	r, err := parseRequest(data, opcode == websocket.BinaryMessage)
 	switch {
 	case err != nil:
@@ -37,16 +41,29 @@ func (c *connection) receive(opcode int, data []byte) error {
 	if r.ack != "" {
 		c.whileBusy(func() { c.acknowledge(r.ack) })
 	}
-	if r.connect == nil && r.payload == nil {
-		return nil // a heartbeat
+	named := 0
+	if r.connect != nil {
+		named = len(r.connect.At)
 	}
-	c.takeTurn()
+	forget := func() { c.holding.give(cap(data) + len(data) - named) }
+	if r.connect == nil && r.payload == nil { // a heartbeat
+		forget()
+		return nil
+	}
+	if !c.takeTurn() {
+		return nil
+	}
+	if err := c.countQueued(); err != nil {
+		c.turn.Unlock()
+		return err
+	}
 	if r.connect != nil {
 		c.greeted = true
 	}
 	c.hub.work.Go(func() {
 		defer c.turn.Unlock()
 		c.handleRequest(r)
+		forget()
 	})
 	return nil
 }
@@ -79,6 +96,9 @@ func (c *connection) handleRequest(r request) {
 
 // notRegistered closes a connection whose user could not be registered.
 func (c *connection) notRegistered(err error) {
+	if errors.Is(err, ErrClosed) { // the client left without waiting
+		return
+	}
 	c.hub.refusing.Note(err, "connection", c.id)
 	c.finish(closeFrame(CloseTryLater, whyLater(err)))
 }

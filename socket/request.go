@@ -17,7 +17,7 @@ type request struct {
 }
 
 type connectRequest struct {
-	At map[string]string `json:"at"`
+	At positions `json:"at"`
 }
 
 // payloadKind is what a message was before it was put into a frame.
@@ -53,7 +53,7 @@ func parseRequest(data []byte, binary bool) (request, error) {
 		return request{}, fmt.Errorf("%w: not a JSON object", errFrame)
 	}
 	if err := json.Unmarshal(header, &f); err != nil {
-		return request{}, fmt.Errorf("%w: %w", errFrame, err)
+		return request{}, fmt.Errorf("%w: %w", errFrame, explainJSON(err))
 	}
 	r := request{connect: f.Connect, id: f.ID, ack: f.Ack}
 	switch {

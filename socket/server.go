@@ -24,6 +24,8 @@ const (
 	DefaultWriteTimeout = 10 * time.Second
 	DefaultAuthTimeout  = 10 * time.Second
 	DefaultDrain        = 15 * time.Second
+
+	DefaultMaxUnauthenticated = 128 << 20 // bytes
 )
 
 // Server holds the WebSocket connections of one process. It is an http.Handler,
@@ -58,9 +60,10 @@ type Server struct {
 	// bounds whole frames, but for the first, in which it bounds what Authenticate
 	// is given: that frame may be larger by 1 MiB, for positions.
 	MaxMessage int64
-	// MaxRate is how many messages a client may send in a second, pings among
-	// them, on average, and MaxBurst how many it may send at once, by default as
-	// many as in a second and at least one. The server reads no faster than that: a
+	// MaxRate is how many messages a client may send in a second, on average, and
+	// MaxBurst how many it may send at once, by default as many as in a second and at
+	// least one. Pings count, and so do pongs that nobody asked for, and each part of a
+	// message, but the last, that has less than 1 KiB. The server reads no faster than that: a
 	// network that stalls delivers at once what was sent in time, and then messages
 	// wait. A client that does not stop is closed with CloseTooFast, when its
 	// messages have waited for PingInterval and PongTimeout in all and the server
@@ -97,6 +100,14 @@ type Server struct {
 	// that are not authenticated yet included; more are answered with 503. 0 means
 	// any number.
 	MaxConnections int
+	// MaxUnauthenticated is how many bytes all connections that are not authenticated
+	// may hold together: 4 KiB for being there, what they have sent and what waits for
+	// them. Those of OnConnect's users count until it has returned; of anonymous ones
+	// only their messages count, until these are handled. When there is no room, a
+	// request is answered with 503, and a connection that sends more is closed with
+	// CloseTryLater. The default is DefaultMaxUnauthenticated, or eight times
+	// MaxMessage if that is more.
+	MaxUnauthenticated int64
 	// MaxPerUser is how many connections a user may have at a time, on all servers
 	// together: one more is answered with 429 when OnConnect said who the user is,
 	// and else closed with CloseTooMany. Those of a server that was killed count
@@ -245,12 +256,16 @@ func (s *Server) withDefaults() config {
 		ping: s.PingInterval, pong: s.PongTimeout, write: s.WriteTimeout, auth: s.AuthTimeout,
 		lease: s.Lease, drain: s.Drain,
 		maxConnections: s.MaxConnections, maxPerUser: max(0, s.MaxPerUser),
-		offlineAfter: orDefault(s.OfflineAfter, DefaultOfflineAfter), unregisterOnStop: s.UnregisterOnStop,
+		maxUnauthenticated: s.MaxUnauthenticated,
+		offlineAfter:       orDefault(s.OfflineAfter, DefaultOfflineAfter), unregisterOnStop: s.UnregisterOnStop,
 		shutdownDelay: s.ShutdownDelay, closeSpread: orDefault(s.CloseSpread, DefaultCloseSpread),
 	}
 	c.origins, _ = readOrigins(s.Origins) // checked by Run
 	if c.maxMessage <= 0 {
 		c.maxMessage = DefaultMaxMessage
+	}
+	if c.maxUnauthenticated <= 0 {
+		c.maxUnauthenticated = max(DefaultMaxUnauthenticated, 8*c.maxMessage)
 	}
 	if c.maxQueued <= 0 {
 		c.maxQueued = DefaultMaxQueued
@@ -283,6 +298,7 @@ type config struct {
 	maxQueued, compress                   int
 	rate                                  rate
 	maxConnections, maxPerUser            int // 0: any number
+	maxUnauthenticated                    int64
 	ping, pong, write, auth, lease, drain time.Duration
 	offlineAfter                          time.Duration
 	unregisterOnStop                      bool

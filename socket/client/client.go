@@ -98,13 +98,16 @@ type Client struct {
 
 	// Dialer opens the WebSockets; its Subprotocols are replaced. nil means one
 	// with small buffers, shared with other clients, that uses the proxies of the
-	// environment.
+	// environment. A NetDialContext is better than a NetDial: one that hangs is
+	// abandoned after ConnectTimeout, and when Run ends, and goes on by itself; then it
+	// is called again when it has returned.
 	Dialer *websocket.Dialer
 	// Logger is told of connections that come and go. nil means slog.Default().
 	Logger *slog.Logger
 
 	running atomic.Bool
 	lastID  atomic.Uint64 // of requests
+	dialing chan struct{} // has an element while Dialer.NetDial runs; made by Run
 
 	mu        sync.Mutex
 	state     State

@@ -48,10 +48,13 @@ func endpoint(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-// idleConn is a connection whose reads fail when nothing arrives for so long.
+// idleConn is a connection whose reads fail when nothing arrives for so long, or too
+// much before the WebSocket is open. Only the reading goroutine uses its fields.
 type idleConn struct {
 	net.Conn
-	idle time.Duration // 0: as long as it takes; only the reading goroutine uses it
+	idle    time.Duration // 0: as long as it takes
+	left    int           // bytes that the handshake may still take
+	opening bool          // the handshake is not over
 }
 
 func (c *idleConn) Read(p []byte) (int, error) {
@@ -60,7 +63,15 @@ func (c *idleConn) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	return c.Conn.Read(p)
+	if !c.opening {
+		return c.Conn.Read(p)
+	}
+	if c.left == 0 {
+		return 0, errHandshake
+	}
+	n, err := c.Conn.Read(p[:min(len(p), c.left)])
+	c.left -= n
+	return n, err
 }
 
 // dial opens a WebSocket. Until it is released, the connection is closed when ctx
@@ -80,7 +91,7 @@ func (r *run) dial(ctx context.Context) (l *link, release func(), err error) {
 			if err != nil {
 				return nil, err
 			}
-			l.conn = &idleConn{Conn: conn}
+			l.conn = &idleConn{Conn: conn, opening: true, left: maxHandshake}
 			release = whenDone(ctx, func() { _ = l.conn.Close() })
 			return l.conn, nil
 		}
@@ -93,8 +104,8 @@ func (r *run) dial(ctx context.Context) (l *link, release func(), err error) {
 		d.NetDialContext = watched(d.NetDialContext)
 	case d.NetDial != nil:
 		plain := d.NetDial
-		d.NetDialContext = watched(func(_ context.Context, network, addr string) (net.Conn, error) {
-			return plain(network, addr)
+		d.NetDialContext = watched(func(ctx context.Context, network, addr string) (net.Conn, error) {
+			return r.dialPlain(ctx, plain, network, addr)
 		})
 	default:
 		d.NetDialContext = watched(new(net.Dialer).DialContext)
@@ -102,8 +113,11 @@ func (r *run) dial(ctx context.Context) (l *link, release func(), err error) {
 	ws, response, err := d.DialContext(ctx, r.endpoint.String(), r.Header)
 	if err != nil {
 		release()
-		if ctx.Err() != nil { // which closed the connection
+		switch {
+		case ctx.Err() != nil: // which closed the connection
 			err = fmt.Errorf("%w: %w", ctx.Err(), err)
+		case l.conn != nil && l.conn.left == 0 && !errors.Is(err, errHandshake): // it was cut off in a line
+			err = fmt.Errorf("%w: %w", errHandshake, err)
 		}
 		return nil, nil, refusal(response, err)
 	}
@@ -113,6 +127,7 @@ func (r *run) dial(ctx context.Context) (l *link, release func(), err error) {
 		return nil, nil, ErrNoProtocol
 	}
 	ws.SetReadLimit(positive(r.MaxMessage, DefaultMaxMessage))
+	l.conn.opening = false
 	l.ws = ws
 	return l, release, nil
 }

@@ -142,6 +142,9 @@ func (c *Client) begin() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = false
+	if c.dialing == nil {
+		c.dialing = make(chan struct{}, 1)
+	}
 	if c.positions == nil {
 		c.positions = make(map[string]string)
 		maps.Copy(c.positions, c.Resume)
