@@ -15,7 +15,7 @@ func unmarshal[T any](data []byte, to *T) error {
 	if !holdsAny(reflect.TypeFor[T]()) || !hasLargeInteger(data) {
 		return json.Unmarshal(data, to)
 	}
-	if err := unmarshalExactly(data, to); err != nil {
+	if err := unmarshalExactly(data, to, true); err != nil {
 		return err
 	}
 	floats(reflect.ValueOf(to).Elem())
@@ -23,13 +23,17 @@ func unmarshal[T any](data []byte, to *T) error {
 }
 
 // unmarshalExactly is json.Unmarshal, except that an interface gets a
-// json.Number for every number.
-func unmarshalExactly[T any](data []byte, to *T) error {
+// json.Number for every number, and that members without a field are an error if
+// unknown ones are not allowed.
+func unmarshalExactly[T any](data []byte, to *T, unknown bool) error {
 	if !json.Valid(data) {
 		return json.Unmarshal(data, to) // for its error
 	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
+	if !unknown {
+		decoder.DisallowUnknownFields()
+	}
 	return decoder.Decode(to)
 }
 

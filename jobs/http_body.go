@@ -90,19 +90,18 @@ func decodeJSON[T any](body []byte, unknown bool) (payload T, err error) {
 	if string(bytes.TrimSpace(body)) == "null" && !takesNull(reflect.TypeFor[T]()) {
 		return payload, errors.New("a JSON null does not fit")
 	}
-	if payload, err = decode[T]("", body); err != nil { // as the worker will
+	// It is encoded again to be stored, with the numbers that the client wrote.
+	exactly := unmarshalExactly(body, &payload, unknown)
+	if exactly == nil && !holdsAny(reflect.TypeFor[T]()) {
+		return payload, nil
+	}
+	if _, err := decode[T]("", body); err != nil { // as the worker will
 		return payload, jsonError(errors.Unwrap(err)) // without the queue
 	}
-	var exact T
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.UseNumber() // It is encoded again to be stored, with the numbers that the client wrote.
-	if !unknown {
-		decoder.DisallowUnknownFields()
+	if exactly != nil {
+		return payload, jsonError(exactly)
 	}
-	if err := decoder.Decode(&exact); err != nil {
-		return exact, jsonError(err)
-	}
-	return exact, nil
+	return payload, nil
 }
 
 // takesNull tells whether null is a value of a type. Others would be left as they are,
