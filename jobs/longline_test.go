@@ -96,47 +96,62 @@ func TestRunAllOfAGroupKeepsItsOrder(t *testing.T) {
 	})
 }
 
+// runAgain is a group whose jobs were given up and then run again, while the first of
+// those that were pushed later runs.
+type runAgain struct {
+	ctx  context.Context
+	ids  []string // of those that were given up, which are numbered from 0
+	runs journal[int]
+	held chan struct{} // lets the one that runs, number 100, go on when it is closed
+}
+
+// startRunAgain returns when the jobs that were given up wait in their group.
+func startRunAgain(t *testing.T, rdb *redis.Client, givenUp, later int, options ...jobs.HandlerOption) *runAgain {
+	t.Helper()
+	queue := jobs.NewQueue[int]("q.fifo")
+	g := &runAgain{held: make(chan struct{})}
+	var started journal[int]
+	mended := make(chan struct{})
+	handler := queue.Handle(func(_ context.Context, n int) error {
+		select {
+		case <-mended:
+		default:
+			return jobs.Permanent(errors.New("not yet"))
+		}
+		if started.add(n); n == 100 {
+			<-g.held
+		}
+		g.runs.add(n)
+		return nil
+	}, options...)
+	g.ctx = clientContext(rdb, handler)
+	for i := range givenUp {
+		g.ids = append(g.ids, must(t)(queue.Group("g").Push(g.ctx, i)))
+	}
+	startWorker(t, rdb, handler)
+	for _, id := range g.ids {
+		waitForState(t, rdb, "q.fifo", id, asynq.TaskStateArchived)
+	}
+	close(mended)
+	for n := range later { // The first of them runs when the others are run again.
+		must(t)(queue.Group("g").Push(g.ctx, 100+n))
+	}
+	started.waitFor(t, 1, "the new one to run")
+	if moved, err := inspect(rdb).RunAllArchivedTasks("q.fifo"); err != nil || moved != givenUp {
+		t.Fatalf("run all: %d, %v", moved, err)
+	}
+	redistest.Eventually(t, soon, "them to wait in their group", func() bool {
+		return rdb.ZCard(g.ctx, "asynq:{q.fifo}:fifo-again:g").Val() == int64(givenUp) && rdb.LLen(g.ctx, "asynq:{q.fifo}:pending").Val() == 0
+	})
+	return g
+}
+
 // Jobs that were given up and are run again take their places in the order of the
 // pushes: before those that were pushed later, and behind the one that runs.
 func TestArchivedJobsOfAGroupRunAgainInTheOrderOfTheirPushes(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
-		queue := jobs.NewQueue[int]("q.fifo")
-		var runs, started journal[int]
-		mend := make(chan struct{})
-		held := make(chan struct{})
-		handler := queue.Handle(func(_ context.Context, n int) error {
-			select {
-			case <-mend:
-			default:
-				return jobs.Permanent(errors.New("not yet"))
-			}
-			if started.add(n); n == 100 {
-				<-held
-			}
-			runs.add(n)
-			return nil
-		}, jobs.Concurrency(3))
-		ctx := clientContext(rdb, handler)
-		var ids []string
-		for i := range 30 {
-			ids = append(ids, must(t)(queue.Group("g").Push(ctx, i)))
-		}
-		startWorker(t, rdb, handler)
-		for _, id := range ids {
-			waitForState(t, rdb, "q.fifo", id, asynq.TaskStateArchived)
-		}
-		close(mend)
-		for n := 100; n < 110; n++ { // The first of them runs when the others are run again.
-			must(t)(queue.Group("g").Push(ctx, n))
-		}
-		started.waitFor(t, 1, "the new one to run")
-		if moved, err := inspect(rdb).RunAllArchivedTasks("q.fifo"); err != nil || moved != 30 {
-			t.Fatalf("run all: %d, %v", moved, err)
-		}
-		redistest.Eventually(t, soon, "them to wait in their group", func() bool {
-			return rdb.ZCard(ctx, "asynq:{q.fifo}:fifo-again:g").Val() == 30 && rdb.LLen(ctx, "asynq:{q.fifo}:pending").Val() == 0
-		})
-		close(held)
+		g := startRunAgain(t, rdb, 30, 10, jobs.Concurrency(3))
+		close(g.held)
 		want := []int{100}
 		for i := range 30 {
 			want = append(want, i)
@@ -144,7 +159,7 @@ func TestArchivedJobsOfAGroupRunAgainInTheOrderOfTheirPushes(t *testing.T) {
 		for n := 101; n < 110; n++ {
 			want = append(want, n)
 		}
-		if got := runs.waitFor(t, len(want), "all to run"); !slices.Equal(got, want) {
+		if got := g.runs.waitFor(t, len(want), "all to run"); !slices.Equal(got, want) {
 			t.Errorf("they ran in the order %v, want %v", got, want)
 		}
 	})
@@ -199,63 +214,30 @@ func TestAnIDTakenAgainIsLastInItsGroup(t *testing.T) {
 // A job that waits to run again, before the others of its group, may be cancelled, deleted or given up once more.
 func TestWhatIsRunAgainInAGroupMayEndBeforeItsTurn(t *testing.T) {
 	redistest.Each(t, func(t *testing.T, rdb *redis.Client) {
-		queue := jobs.NewQueue[int]("q.fifo")
-		var runs, started journal[int]
-		mended, held := make(chan struct{}), make(chan struct{})
-		handler := queue.Handle(func(_ context.Context, n int) error {
-			select {
-			case <-mended:
-			default:
-				return jobs.Permanent(errors.New("not yet"))
-			}
-			if started.add(n); n == 100 {
-				<-held
-			}
-			runs.add(n)
-			return nil
-		})
-		ctx := clientContext(rdb, handler)
-		var ids []string
-		for i := range 5 {
-			ids = append(ids, must(t)(queue.Group("g").Push(ctx, i)))
-		}
-		startWorker(t, rdb, handler)
-		for _, id := range ids {
-			waitForState(t, rdb, "q.fifo", id, asynq.TaskStateArchived)
-		}
-		close(mended)
-		must(t)(queue.Group("g").Push(ctx, 100))
-		must(t)(queue.Group("g").Push(ctx, 101))
-		started.waitFor(t, 1, "the new one to run")
-		if moved, err := inspect(rdb).RunAllArchivedTasks("q.fifo"); err != nil || moved != 5 {
-			t.Fatalf("run all: %d, %v", moved, err)
-		}
-		redistest.Eventually(t, soon, "them to wait in their group", func() bool {
-			return rdb.ZCard(ctx, "asynq:{q.fifo}:fifo-again:g").Val() == 5 && rdb.LLen(ctx, "asynq:{q.fifo}:pending").Val() == 0
-		})
-		client, err := jobs.ClientFrom(ctx)
+		g := startRunAgain(t, rdb, 5, 2)
+		client, err := jobs.ClientFrom(g.ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := errors.Join(
-			client.Cancel(ctx, "q.fifo", ids[0]),
-			inspect(rdb).DeleteTask("q.fifo", ids[1]),
-			inspect(rdb).ArchiveTask("q.fifo", ids[2]),
+			client.Cancel(g.ctx, "q.fifo", g.ids[0]),
+			inspect(rdb).DeleteTask("q.fifo", g.ids[1]),
+			inspect(rdb).ArchiveTask("q.fifo", g.ids[2]),
 		); err != nil {
 			t.Fatal(err)
 		}
-		close(held)
-		if got := runs.waitFor(t, 4, "the others to run"); !slices.Equal(got, []int{100, 3, 4, 101}) {
+		close(g.held)
+		if got := g.runs.waitFor(t, 4, "the others to run"); !slices.Equal(got, []int{100, 3, 4, 101}) {
 			t.Errorf("they ran in the order %v", got)
 		}
-		if err := inspect(rdb).RunTask("q.fifo", ids[2]); err != nil {
+		if err := inspect(rdb).RunTask("q.fifo", g.ids[2]); err != nil {
 			t.Fatal(err)
 		}
-		if got := runs.waitFor(t, 5, "the one that was given up to run"); got[4] != 2 {
+		if got := g.runs.waitFor(t, 5, "the one that was given up to run"); got[4] != 2 {
 			t.Errorf("they ran in the order %v", got)
 		}
 		redistest.Eventually(t, soon, "the queue to be empty", func() bool {
-			return queueIsEmpty(rdb, "q.fifo") && rdb.Exists(ctx, "asynq:{q.fifo}:fifo:g", "asynq:{q.fifo}:fifo-again:g").Val() == 0
+			return queueIsEmpty(rdb, "q.fifo") && rdb.Exists(g.ctx, "asynq:{q.fifo}:fifo:g", "asynq:{q.fifo}:fifo-again:g").Val() == 0
 		})
 	})
 }

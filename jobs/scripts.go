@@ -41,7 +41,8 @@ type script struct {
 // sharedLua is what the scripts about one queue share. The three arguments that
 // it needs are always the last, so a script numbers its own from 1.
 var sharedLua = struct{ given, functions string }{
-	"local call, prefix, channel, since = redis.call, ARGV[#ARGV - 2], ARGV[#ARGV - 1], ARGV[#ARGV]\n",
+	"local call, prefix, channel, since = redis.call, ARGV[#ARGV - 2], ARGV[#ARGV - 1], ARGV[#ARGV]\n" +
+		"local tasks, parked = prefix .. \"t:\", \"7258118400\"\n",
 	luaFile("queue") + luaFile("time") + luaFile("group") + luaFile("archive"),
 }
 
@@ -54,8 +55,7 @@ func loadScript(name string) script {
 // loadFrequent is for a script that runs for every job: it makes the shared
 // functions when it calls load_rare, and gets a table of them.
 func loadFrequent(name string) script {
-	source := sharedLua.given + "local function load_rare()\n" + sharedLua.functions + luaFile("rare") + "end\n" +
-		"local tasks = prefix .. \"t:\"\n" + luaFile(name)
+	source := sharedLua.given + "local function load_rare()\n" + sharedLua.functions + luaFile("rare") + "end\n" + luaFile(name)
 	return script{redis.NewScript(source), source}
 }
 

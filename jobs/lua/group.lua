@@ -8,10 +8,9 @@ local function line_key(group) return prefix .. "fifo:" .. group end
 local function again_key(group) return prefix .. "fifo-again:" .. group end
 local function entry_of(seq, id) return seq .. " " .. id end
 
--- Parks a job until it is first in its group: until 1 January 2200.
 local function park(id)
 	call("HSET", tasks .. id, "state", "scheduled")
-	call("ZADD", prefix .. "scheduled", "7258118400", id)
+	call("ZADD", prefix .. "scheduled", parked, id)
 end
 
 -- Returns the id of an entry, and the state of its job, nil when it is not in the group any more.

@@ -39,7 +39,7 @@ local function join(id, key, msg, dedupe)
 		line_up(id)
 	else
 		create(key, msg, dedupe, "fifo_group", group, "fifo_seq", seq, "state", "scheduled")
-		call("ZADD", prefix .. "scheduled", "7258118400", id)
+		call("ZADD", prefix .. "scheduled", parked, id)
 		local first = call("LINDEX", list, "0")
 		local state = call("HGET", tasks .. (string.match(first, " (.*)$") or ""), "state")
 		if state ~= "active" and state ~= "pending" and state ~= "retry" then
