@@ -185,12 +185,12 @@ type shownTick struct {
 }
 
 func (a *dashboardAPI) showHistory(w http.ResponseWriter, r *http.Request, schedule string) {
-	running, err := a.inspector.SchedulerEntries()
+	ours, err := a.owner.hasSchedule(schedule, a.inspector)
 	if err != nil {
 		writeAsynqError(w, err)
 		return
 	}
-	if !a.owner.hasSchedule(schedule, running) {
+	if !ours {
 		notOurs(w)
 		return
 	}

@@ -3,7 +3,6 @@ package web
 import (
 	"fmt"
 	"net/http"
-	"slices"
 
 	"github.com/queuerun/queuerun/jobs/site"
 )
@@ -13,8 +12,16 @@ import (
 // rebinding), and then read the answers as its own: its requests still have that name.
 // Nobody can do that to an address, or to localhost.
 func (s *Server) hosted(h http.Handler) http.Handler {
+	named := map[string]bool{}
+	for _, host := range s.Hosts {
+		named[site.HostOf(host)] = true
+	}
+	if len(named) == 0 || named["*"] {
+		return h
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !s.isNamed(site.HostOf(r.Host)) {
+		host := site.HostOf(r.Host)
+		if host != "" && !site.IsAddress(host) && !site.IsLocalhost(host) && !named[host] {
 			s.strangeHosts.Note(s.logger(), "refused a request for a host that is not allowed (Server.Hosts, ALLOWED_HOSTS)",
 				"host", fmt.Sprintf("%.100s", r.Host), "client", r.RemoteAddr)
 			writeError(w, http.StatusForbidden, fmt.Sprintf("the host %.100q is not allowed here", r.Host))
@@ -22,11 +29,6 @@ func (s *Server) hosted(h http.Handler) http.Handler {
 		}
 		h.ServeHTTP(w, r)
 	})
-}
-
-func (s *Server) isNamed(host string) bool {
-	return len(s.Hosts) == 0 || host == "" || site.IsAddress(host) || site.IsLocalhost(host) ||
-		slices.ContainsFunc(s.Hosts, func(allowed string) bool { return allowed == "*" || site.HostOf(allowed) == host })
 }
 
 // CheckHosts returns an error about the first of the hosts that no request ever has:

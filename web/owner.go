@@ -98,9 +98,13 @@ func queueOfEntry(options any) string {
 
 // hasSchedule reports whether a schedule is the app's own: those of an app with
 // a prefix have it in front, and others are known by their queue while they run.
-func (o owner) hasSchedule(id string, running []*asynq.SchedulerEntry) bool {
+func (o owner) hasSchedule(id string, inspector *asynq.Inspector) (bool, error) {
 	if o != "" {
-		return strings.HasPrefix(id, string(o)+":")
+		return strings.HasPrefix(id, string(o)+":"), nil
+	}
+	running, err := inspector.SchedulerEntries()
+	if err != nil {
+		return false, err
 	}
 	return !slices.ContainsFunc(running, func(e *asynq.SchedulerEntry) bool {
 		queue := defaultQueue
@@ -110,5 +114,5 @@ func (o owner) hasSchedule(id string, running []*asynq.SchedulerEntry) bool {
 			}
 		}
 		return e.ID == id && !o.has(queue)
-	})
+	}), nil
 }
